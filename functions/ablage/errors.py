@@ -1,0 +1,49 @@
+"""Every error the house raises on purpose.
+
+AblageError                      code: stable, detail: one plain sentence, never a server's text
+├── InvalidInput                 what the caller sent cannot be used (HTTP 422; `status` may say 400)
+├── NotFound                     no such thing in this tenant (HTTP 404)
+├── Conflict                     a newer version exists, or it exists already (HTTP 409)
+├── Gone                         it was here and has expired (HTTP 410)
+└── AccountFault                 a mailbox refuses or misbehaves: becomes the account's state, never an exception
+Store errors (`ablage.store.table`):
+    ConditionFailed              a conditional write lost
+"""
+
+
+class AblageError(Exception):
+    """`code` is stable and documented, `detail` says what to change, `pointer` names the field (JSON pointer)."""
+
+    status = 500
+
+    def __init__(self, code: str, detail: str, pointer: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.pointer = pointer
+
+
+class InvalidInput(AblageError):
+    status = 422
+
+
+class NotFound(AblageError):
+    status = 404
+
+
+class Conflict(AblageError):
+    status = 409
+
+
+class Gone(AblageError):
+    status = 410
+
+
+class AccountFault(AblageError):
+    """A mailbox cannot be used now. `state` is what the account shows: `reauth_required` or `degraded`."""
+
+    status = 502
+
+    def __init__(self, code: str, detail: str, state: str = "degraded") -> None:
+        super().__init__(code, detail)
+        self.state = state

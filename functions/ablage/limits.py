@@ -1,0 +1,13 @@
+"""Every limit of the house, in one place. Bytes, seconds or counts, as the name says."""
+
+MESSAGE_BYTES = 150 * 1024 * 1024  # the largest mail we store
+SINGLE_PUT_BYTES = 8 * 1024 * 1024  # above it a raw mail is streamed as a multipart upload
+HEADER_BYTES = 512 * 1024  # how much of the header block is read
+BODY_BYTES = 50 * 1024 * 1024  # the largest mail whose body is parsed
+ADDRESSES_PER_CONTACT = 50
+CUSTOMERS_PER_CONTACT = 50
+FILINGS_IN_ITEM = 64  # more spill to PART items
+FILINGS_PER_MESSAGE = 2000  # beyond, the message is flagged fan_out_limited
+UNMATCHED_RECIPIENTS = 20
+PAGE = 100  # items of one list answer
+COPIES_PER_MESSAGE = 200  # one mail in this many mailboxes; further copies are counted, not listed

@@ -1,0 +1,38 @@
+"""What the environment tells a function. Read once, on first use, never at import."""
+
+import functools
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Names of this stack's resources (environment variables of the template, upper case).
+
+    `mail_ca_file` and `mail_local_hosts` (`host:port,host:port`) are set by `infra/local` only; the template
+    never has them (a test).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    table_name: str
+    raw_bucket: str
+    archive_bucket: str
+    sync_queue_url: str = ""
+    backfill_queue_url: str = ""
+    match_queue_url: str = ""
+    secrets_key_id: str = ""
+    tenant_claim: str = "tenant"
+    scope_prefix: str = ""
+    mail_ca_file: str = ""
+    mail_local_hosts: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        return cls.model_validate({name.lower(): value for name, value in environment.items()})
+
+
+@functools.cache
+def settings() -> Settings:
+    return Settings.from_environment(os.environ)

@@ -1,0 +1,131 @@
+"""The only speller of partition and sort keys, and of object keys.
+
+Every partition key begins `T#<tenant>#`; the closing `#` keeps tenant `a` out of tenant `ab`.
+"""
+
+from ablage.tenancy import TenantId
+
+Key = tuple[str, str]
+
+
+def _pk(tenant: TenantId, *parts: str) -> str:
+    return "#".join(("T", tenant, *parts))
+
+
+def policy(tenant: TenantId) -> Key:
+    return _pk(tenant, "TENANT"), "POLICY"
+
+
+def accounts(tenant: TenantId) -> str:
+    return _pk(tenant, "ACCOUNTS")
+
+
+def account(tenant: TenantId, account_id: str) -> Key:
+    return accounts(tenant), f"ACCOUNT#{account_id}"
+
+
+def account_partition(tenant: TenantId, account_id: str) -> str:
+    return _pk(tenant, "ACCOUNT", account_id)
+
+
+def account_state(tenant: TenantId, account_id: str) -> Key:
+    return account_partition(tenant, account_id), "STATE"
+
+
+def folder(tenant: TenantId, account_id: str, folder_id: str) -> Key:
+    return account_partition(tenant, account_id), f"FOLDER#{folder_id}"
+
+
+def lease(tenant: TenantId, account_id: str) -> Key:
+    return account_partition(tenant, account_id), "LEASE"
+
+
+def more(tenant: TenantId, account_id: str) -> Key:
+    return account_partition(tenant, account_id), "MORE"
+
+
+def overview(tenant: TenantId, account_id: str, received: str, message_id: str) -> Key:
+    return account_partition(tenant, account_id), f"MAIL#{received}#{message_id}"
+
+
+def secret(tenant: TenantId, account_id: str) -> Key:
+    return _pk(tenant, "SECRET", account_id), "SECRET"
+
+
+def message(tenant: TenantId, message_id: str) -> Key:
+    return _pk(tenant, "MESSAGE", message_id), "MESSAGE"
+
+
+def message_part(tenant: TenantId, message_id: str, version: int, number: int) -> Key:
+    return _pk(tenant, "MESSAGE", message_id), f"PART#{version:010d}#{number:04d}"
+
+
+def message_event(tenant: TenantId, message_id: str, version: int) -> Key:
+    return _pk(tenant, "MESSAGE", message_id), f"EVENT#{version:010d}"
+
+
+def contacts(tenant: TenantId) -> str:
+    return _pk(tenant, "CONTACTS")
+
+
+def contact(tenant: TenantId, contact_id: str) -> Key:
+    return _pk(tenant, "CONTACT", contact_id), "META"
+
+
+def customer(tenant: TenantId, customer_id: str) -> Key:
+    return _pk(tenant, "CUSTOMER", customer_id), "META"
+
+
+def customer_member(tenant: TenantId, customer_id: str, contact_id: str) -> Key:
+    return _pk(tenant, "CUSTOMER", customer_id), f"MEMBER#{contact_id}"
+
+
+def address(tenant: TenantId, normalised: str, chunk: int = 0) -> Key:
+    """The address index. Own domains and `@domain` aliases are indexed under `@<domain>`."""
+    return _pk(tenant, "ADDRESS", normalised), f"{chunk:04d}"
+
+
+def blocklist(tenant: TenantId) -> str:
+    return _pk(tenant, "BLOCKLIST")
+
+
+def blocked_address(tenant: TenantId, normalised: str) -> Key:
+    return blocklist(tenant), f"ADDRESS#{normalised}"
+
+
+def blocked_domain(tenant: TenantId, domain: str) -> Key:
+    return blocklist(tenant), f"DOMAIN#{domain}"
+
+
+def archive(tenant: TenantId, entity_type: str, entity_id: str) -> str:
+    return _pk(tenant, "ENTITY", entity_type, entity_id)
+
+
+def archive_entry(
+    tenant: TenantId, entity_type: str, entity_id: str, sort_time: str, message_id: str
+) -> Key:
+    return archive(tenant, entity_type, entity_id), f"FILED#{sort_time}#{message_id}"
+
+
+def unmatched(tenant: TenantId, normalised: str, sort_time: str, message_id: str) -> Key:
+    return _pk(tenant, "UNMATCHED", normalised), f"{sort_time}#{message_id}"
+
+
+def job(tenant: TenantId, job_id: str) -> Key:
+    return _pk(tenant, "JOB", job_id), "JOB"
+
+
+def job_copy(tenant: TenantId, job_id: str, copy_id: str) -> Key:
+    return _pk(tenant, "JOB", job_id), f"COPY#{copy_id}"
+
+
+DISPATCH_CHECKPOINT: Key = ("DISPATCH", "LAST")
+DUE_MORE = "DUE#MORE"
+
+
+def due_slot(interval: int, slot: int) -> str:
+    return f"DUE#{interval}#{slot:02d}"
+
+
+def due_account(tenant: TenantId, account_id: str) -> str:
+    return f"{tenant}#{account_id}"
