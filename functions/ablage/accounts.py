@@ -1,5 +1,7 @@
-"""A connected mailbox: what the tenant set. What sync found out lives in its state (`ablage.store.accounts`)."""
+"""A connected mailbox: what the tenant set. What sync found out lives in its state
+(`ablage.store.accounts`)."""
 
+import hashlib
 from dataclasses import dataclass
 
 from ablage.tenancy import TenantId
@@ -11,8 +13,9 @@ SYNC_DAYS_BACK = 30
 
 @dataclass(frozen=True)
 class Account:
-    """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or `@domain`; `address` as typed,
-    `own` its exact key. `folders` are the ids to sync; empty means Inbox and Sent."""
+    """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or
+    `@domain`; `address` as typed, `own` its exact key. `folders` are the ids to sync; empty means
+    Inbox and Sent."""
 
     tenant: TenantId
     account_id: str
@@ -35,9 +38,47 @@ class Account:
     deleted: bool = False
 
     def files(self, received_at: str) -> bool:
-        """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the second)."""
+        """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the
+        second)."""
         return (
             self.filing_enabled
             and self.filing_since is not None
             and received_at >= self.filing_since
         )
+
+
+INTERVALS = (1, 5, 15, 60)  # minutes; each is a tier of the due index
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder as sync listed it. `name` is decoded for people; `raw` is what the server calls it
+    (modified UTF-7 or whatever it sent, latin-1); `role` is
+    `inbox|sent|drafts|trash|junk|archive|all` or ``."""
+
+    folder_id: str
+    name: str
+    role: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """What sync found out. `status` is `connecting|active|reauth_required|degraded|paused`; `code`,
+    `detail` and `since` (RFC 3339 UTC) describe a fault and are None without one; `interval` is the
+    polling tier in minutes."""
+
+    status: str = "connecting"
+    code: str | None = None
+    detail: str | None = None
+    since: str | None = None
+    interval: int = DEFAULT_INTERVAL
+    warnings: tuple[str, ...] = ()
+    checked_at: str | None = None
+    folders: tuple[Folder, ...] = ()
+
+
+def slot(tenant: TenantId, account_id: str, interval: int) -> int:
+    """The minute of the interval in which the account is polled: stable, so that load is even."""
+    digest = hashlib.sha256(f"{tenant}#{account_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % interval

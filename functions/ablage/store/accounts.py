@@ -1,0 +1,130 @@
+"""Accounts: the config the API writes, the state, cursors and lease that sync writes.
+
+Two writers, two items: the API alone writes the config, sync alone writes the state, except that
+the API creates the state with its due keys and removes these keys when `sync` goes off. Every sync
+write is therefore an update of what is there: it can neither create an account nor put a removed
+due key back."""
+
+from dataclasses import fields
+from typing import Any
+
+from ablage.accounts import Account, AccountState, Folder, slot
+from ablage.store import keys
+from ablage.store.table import ConditionFailed, Item, Table
+from ablage.tenancy import TenantId
+
+SCHEMA = 1
+_TUPLES = ("viewers", "aliases", "folders")
+_STORED = tuple(
+    field.name for field in fields(Account) if field.name not in {"tenant", "account_id"}
+)
+
+
+def account_item(account: Account) -> Item:
+    """The config item at `keys.account`, without its key; what is None is absent."""
+    item = {name: getattr(account, name) for name in _STORED}
+    item |= {name: list(item[name]) for name in _TUPLES}
+    return {"schema": SCHEMA} | {name: value for name, value in item.items() if value is not None}
+
+
+def account_from_item(tenant: TenantId, account_id: str, item: Item) -> Account:
+    known = {name: item[name] for name in _STORED if name in item}
+    known |= {name: tuple(known[name]) for name in _TUPLES if name in known}
+    return Account(tenant=tenant, account_id=account_id, **known)
+
+
+def get_account(table: Table, tenant: TenantId, account_id: str) -> Account | None:
+    item = table.get(keys.account(tenant, account_id))
+    return account_from_item(tenant, account_id, item) if item else None
+
+
+def due_keys(tenant: TenantId, account_id: str, interval: int) -> dict[str, str]:
+    """The attributes that make dispatch poll the account; the API adds them to the state while
+    `sync` is on."""
+    return {
+        "due": keys.due_slot(interval, slot(tenant, account_id, interval)),
+        "due_sk": keys.due_account(tenant, account_id),
+    }
+
+
+def state_item(state: AccountState) -> Item:
+    """The item at `keys.account_state`, without its key and its due keys."""
+    item: dict[str, Any] = {
+        "schema": SCHEMA,
+        "status": state.status,
+        "code": state.code,
+        "detail": state.detail,
+        "since": state.since,
+        "interval": state.interval,
+        "warnings": list(state.warnings),
+        "checked_at": state.checked_at,
+        "folder_list": [_folder_value(folder) for folder in state.folders],
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def state_from_item(item: Item) -> AccountState:
+    return AccountState(
+        status=item["status"],
+        code=item.get("code"),
+        detail=item.get("detail"),
+        since=item.get("since"),
+        interval=item["interval"],
+        warnings=tuple(item.get("warnings", ())),
+        checked_at=item.get("checked_at"),
+        folders=tuple(_folder(value) for value in item.get("folder_list", ())),
+    )
+
+
+def get_state(table: Table, tenant: TenantId, account_id: str) -> AccountState | None:
+    item = table.get(keys.account_state(tenant, account_id))
+    return state_from_item(item) if item else None
+
+
+def write_state(table: Table, tenant: TenantId, account_id: str, state: AccountState) -> bool:
+    """Write what sync knows; `warnings` belong to the API and stay. False when the account is
+    gone."""
+    values = {name: value for name, value in state_item(state).items() if name != "warnings"}
+    cleared = [name for name in ("code", "detail", "since") if name not in values]
+    sets = ", ".join(f"#{name} = :{name}" for name in values)
+    removes = " REMOVE " + ", ".join(f"#{name}" for name in cleared) if cleared else ""
+    try:
+        table.update(
+            keys.account_state(tenant, account_id),
+            f"SET {sets}{removes}",
+            condition="attribute_exists(pk)",
+            names={f"#{name}": name for name in (*values, *cleared)},
+            values={f":{name}": value for name, value in values.items()},
+        )
+        _move_due(table, tenant, account_id, state.interval)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _move_due(table: Table, tenant: TenantId, account_id: str, interval: int) -> None:
+    """Follow a changed interval. An account without due keys is switched off: it stays off."""
+    due = due_keys(tenant, account_id, interval)["due"]
+    is_synced_elsewhere = "attribute_exists(due) AND due <> :due"
+    try:
+        table.update(
+            keys.account_state(tenant, account_id),
+            "SET due = :due",
+            condition=is_synced_elsewhere,
+            values={":due": due},
+        )
+    except ConditionFailed:
+        return
+
+
+def _folder_value(folder: Folder) -> dict[str, str]:
+    return {
+        "id": folder.folder_id,
+        "name": folder.name,
+        "role": folder.role,
+        "raw": folder.raw,
+    }
+
+
+def _folder(value: dict[str, str]) -> Folder:
+    return Folder(value["id"], value["name"], value["role"], value.get("raw", ""))

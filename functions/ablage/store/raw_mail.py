@@ -1,0 +1,169 @@
+"""Raw mail in S3: written once, read by key. The key says whose mail it is and where it came
+from."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from botocore.exceptions import ClientError
+
+from ablage.accounts import RETENTION_CLASSES
+from ablage.errors import NotFound
+from ablage.limits import SINGLE_PUT_BYTES
+from ablage.tenancy import TenantId
+
+_KEY = re.compile(
+    r"raw/(?P<retention>[0-9]+d)/(?P<tenant>[a-z0-9][a-z0-9_-]{0,63})/(?P<account>[A-Za-z0-9._:-]{1,128})"
+    r"/(?P<folder>[0-9a-f]{16})/(?P<uidvalidity>[0-9]{1,10})/(?P<uid>[0-9]{1,10})\.eml"
+)
+_FLAG = re.compile(r"[\x21-\x7e]{1,64}")
+FLAGS_BYTES = 1024  # AWS allows 2 KB of user metadata in all
+CONFLICT_TRIES = 4  # 409: another writer is at the same key just now [S3 conditional writes]
+
+
+@dataclass(frozen=True)
+class RawKey:
+    retention: str
+    tenant: TenantId
+    account_id: str
+    folder_id: str
+    uidvalidity: int
+    uid: int
+
+    @property
+    def text(self) -> str:
+        return f"raw/{self.retention}/{self.tenant}/{self.copy_id}.eml"
+
+    @property
+    def copy_id(self) -> str:
+        return f"{self.account_id}/{self.folder_id}/{self.uidvalidity}/{self.uid}"
+
+
+def parse_key(text: str) -> RawKey | None:
+    """None for an object that is not ours."""
+    match = _KEY.fullmatch(text)
+    if not match or match["retention"] not in RETENTION_CLASSES:
+        return None
+    return RawKey(
+        match["retention"],
+        TenantId(match["tenant"]),
+        match["account"],
+        match["folder"],
+        int(match["uidvalidity"]),
+        int(match["uid"]),
+    )
+
+
+@dataclass(frozen=True)
+class RawMetadata:
+    """`received_at` is INTERNALDATE as RFC 3339 UTC (`Z`); `role` as in `ablage.accounts.Folder`;
+    `job` asked for it."""
+
+    received_at: str
+    flags: tuple[str, ...] = ()
+    role: str = ""
+    job: str | None = None
+
+    def wire(self) -> dict[str, str]:
+        """S3 user metadata: printable ASCII; flags that are not are left out, and those beyond
+        FLAGS_BYTES."""
+        flags = " ".join(flag for flag in self.flags if _FLAG.fullmatch(flag))
+        if len(flags) > FLAGS_BYTES:
+            flags = flags[:FLAGS_BYTES].rpartition(" ")[0]
+        wire = {"received": self.received_at, "flags": flags, "role": self.role}
+        return wire | ({"job": self.job} if self.job else {})
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, str]) -> "RawMetadata":
+        flags = tuple(wire.get("flags", "").split())
+        return cls(wire.get("received", ""), flags, wire.get("role", ""), wire.get("job"))
+
+
+class RawMail:
+    """`client` is a boto3 S3 client."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def put(self, key: RawKey, body: bytes | BinaryIO, metadata: RawMetadata) -> bool:
+        """Store it unless it is there; False when it was. A file is read from where it stands and
+        streamed."""
+        for last in (*[False] * (CONFLICT_TRIES - 1), True):
+            try:
+                if isinstance(body, bytes):
+                    self._put_bytes(key, body, metadata)
+                else:
+                    body.seek(0)
+                    self._put_stream(key, body, metadata)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in {"PreconditionFailed", "412"}:
+                    return False
+                if code != "ConditionalRequestConflict" or last:
+                    raise
+            else:
+                return True
+        return False
+
+    def get(self, key: RawKey) -> tuple[bytes, RawMetadata]:
+        """Raises NotFound `raw_missing`: expired, or never stored."""
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key.text)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                raise NotFound("raw_missing", "The raw mail is no longer stored.") from error
+            raise
+        return answer["Body"].read(), RawMetadata.from_wire(answer.get("Metadata", {}))
+
+    def _put_bytes(self, key: RawKey, body: bytes, metadata: RawMetadata) -> None:
+        self._client.put_object(
+            Bucket=self.bucket,
+            Key=key.text,
+            Body=body,
+            IfNoneMatch="*",
+            ChecksumAlgorithm="SHA256",
+            ContentType="message/rfc822",
+            Metadata=metadata.wire(),
+        )
+
+    def _put_stream(self, key: RawKey, body: BinaryIO, metadata: RawMetadata) -> None:
+        with self._upload(key, metadata) as upload:
+            parts = [self._part(upload, number, data) for number, data in _pieces(body)]
+            self._client.complete_multipart_upload(
+                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+            )
+
+    @contextmanager
+    def _upload(self, key: RawKey, metadata: RawMetadata) -> Iterator[dict[str, str]]:
+        """A multipart upload that is aborted when anything fails before its completion."""
+        started = self._client.create_multipart_upload(
+            Bucket=self.bucket,
+            Key=key.text,
+            ContentType="message/rfc822",
+            ChecksumAlgorithm="CRC32",
+            ChecksumType="FULL_OBJECT",
+            Metadata=metadata.wire(),
+        )
+        upload = {"Bucket": self.bucket, "Key": key.text, "UploadId": started["UploadId"]}
+        try:
+            yield upload
+        except BaseException:
+            self._client.abort_multipart_upload(**upload)
+            raise
+
+    def _part(self, upload: dict[str, str], number: int, data: bytes) -> dict[str, Any]:
+        answer = self._client.upload_part(
+            **upload, PartNumber=number, Body=data, ChecksumAlgorithm="CRC32"
+        )
+        checksum = {"ChecksumCRC32": answer["ChecksumCRC32"]} if "ChecksumCRC32" in answer else {}
+        return {"PartNumber": number, "ETag": answer["ETag"]} | checksum
+
+
+def _pieces(body: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while data := body.read(SINGLE_PUT_BYTES):
+        number += 1
+        yield number, data

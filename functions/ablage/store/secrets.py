@@ -1,0 +1,97 @@
+"""Mailbox secrets, sealed by KMS with the tenant, account and kind as context: a blob copied
+elsewhere does not open.
+
+The API seals (it may only Encrypt), sync opens (it alone may Decrypt). KMS Encrypt takes up to 4
+KB, enough for a password or a refresh token. Opened secrets stay in the warm function for an hour,
+by account version."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ablage.errors import AccountFault, InvalidInput
+from ablage.store import keys
+from ablage.store.table import Item, Table
+from ablage.tenancy import TenantId
+
+SCHEMA = 1
+SECRET_BYTES = 4096  # AWS: plaintext of KMS Encrypt
+CACHE_SECONDS = 3600
+CACHE_ENTRIES = 5000
+
+
+@dataclass(frozen=True)
+class Secret:
+    kind: str
+    text: str = field(repr=False)
+
+
+def _context(tenant: TenantId, account_id: str, kind: str) -> dict[str, str]:
+    return {"tenant": tenant, "account": account_id, "kind": kind}
+
+
+def seal(client: Any, key_id: str, tenant: TenantId, account_id: str, secret: Secret) -> Item:
+    """The item for `keys.secret`, without its key, for the transaction that writes the account.
+    `client` is KMS.
+
+    Raises InvalidInput `secret_too_long`."""
+    plaintext = secret.text.encode()
+    if len(plaintext) > SECRET_BYTES:
+        raise InvalidInput("secret_too_long", "A secret has at most 4096 bytes.")
+    answer = client.encrypt(
+        KeyId=key_id,
+        Plaintext=plaintext,
+        EncryptionContext=_context(tenant, account_id, secret.kind),
+    )
+    return {"schema": SCHEMA, "kind": secret.kind, "sealed": answer["CiphertextBlob"]}
+
+
+class Secrets:
+    """Opens secrets; one per warm function. `client` is a boto3 KMS client, `clock` counts
+    seconds."""
+
+    def __init__(
+        self, table: Table, client: Any, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._table = table
+        self._client = client
+        self._clock = clock
+        self._opened: dict[tuple[TenantId, str, int], tuple[float, Secret]] = {}
+
+    def open(self, tenant: TenantId, account_id: str, version: int) -> Secret:
+        """`version` is the account's: whoever changes the secret raises it.
+
+        Raises AccountFault `secret_missing` when there is none or it does not open."""
+        key = (tenant, account_id, version)
+        cached = self._opened.get(key)
+        if cached and self._clock() < cached[0]:
+            return cached[1]
+        secret = self._decrypt(tenant, account_id)
+        if len(self._opened) >= CACHE_ENTRIES:
+            self._opened.clear()
+        self._opened[key] = (self._clock() + CACHE_SECONDS, secret)
+        return secret
+
+    def _decrypt(self, tenant: TenantId, account_id: str) -> Secret:
+        item = self._table.get(keys.secret(tenant, account_id), consistent=True)
+        if item is None:
+            raise _missing()
+        try:
+            answer = self._client.decrypt(
+                CiphertextBlob=item["sealed"],
+                EncryptionContext=_context(tenant, account_id, item["kind"]),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidCiphertextException":
+                raise _missing() from error
+            raise
+        return Secret(item["kind"], answer["Plaintext"].decode())
+
+
+def _missing() -> AccountFault:
+    return AccountFault(
+        "secret_missing", "No usable password is stored; send it again.", "reauth_required"
+    )
