@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
-
 from tests.support.aws import ENVIRONMENT, create_resources, forget_cached
 
 os.environ.update(ENVIRONMENT)
 
-from ablage.store.storage import Storage, storage  # noqa: E402  reads the environment set above
+from ablage.store.storage import Storage, storage
 
 
 @pytest.fixture

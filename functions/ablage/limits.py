@@ -10,4 +10,4 @@ FILINGS_IN_ITEM = 64  # more spill to PART items
 FILINGS_PER_MESSAGE = 2000  # beyond, the message is flagged fan_out_limited
 UNMATCHED_RECIPIENTS = 20
 PAGE = 100  # items of one list answer
-COPIES_PER_MESSAGE = 200  # one mail in this many mailboxes; further copies are counted, not listed
+RECIPIENTS_LOOKED_AT = 1000  # To + Cc + Bcc of one mail

@@ -59,12 +59,13 @@ def parse_key(text: str) -> RawKey | None:
 @dataclass(frozen=True)
 class RawMetadata:
     """`received_at` is INTERNALDATE as RFC 3339 UTC (`Z`); `role` as in `ablage.accounts.Folder`;
-    `job` asked for it."""
+    `job` asked for it; `stored_at` (epoch seconds) is when S3 took it, known when read."""
 
     received_at: str
     flags: tuple[str, ...] = ()
     role: str = ""
     job: str | None = None
+    stored_at: int = 0
 
     def wire(self) -> dict[str, str]:
         """S3 user metadata: printable ASCII; flags that are not are left out, and those beyond
@@ -76,9 +77,10 @@ class RawMetadata:
         return wire | ({"job": self.job} if self.job else {})
 
     @classmethod
-    def from_wire(cls, wire: dict[str, str]) -> "RawMetadata":
+    def from_wire(cls, wire: dict[str, str], stored_at: int = 0) -> "RawMetadata":
         flags = tuple(wire.get("flags", "").split())
-        return cls(wire.get("received", ""), flags, wire.get("role", ""), wire.get("job"))
+        role, job = wire.get("role", ""), wire.get("job")
+        return cls(wire.get("received", ""), flags, role, job, stored_at)
 
 
 class RawMail:
@@ -116,7 +118,8 @@ class RawMail:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 raise NotFound("raw_missing", "The raw mail is no longer stored.") from error
             raise
-        return answer["Body"].read(), RawMetadata.from_wire(answer.get("Metadata", {}))
+        stored_at = int(answer["LastModified"].timestamp())
+        return answer["Body"].read(), RawMetadata.from_wire(answer["Metadata"], stored_at)
 
     def _put_bytes(self, key: RawKey, body: bytes, metadata: RawMetadata) -> None:
         self._client.put_object(

@@ -14,6 +14,7 @@ Item = dict[str, Any]
 
 BATCH_GET_LIMIT = 100  # AWS: keys per BatchGetItem
 DUE_INDEX = "due"
+_CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; two transactions at one item [AWS]
 
 _serialise = TypeSerializer().serialize
 _deserialise = TypeDeserializer().deserialize
@@ -146,18 +147,24 @@ class Table:
         return answer
 
     def transact(self, actions: Sequence[Mapping[str, Any]]) -> None:
-        """All or nothing (AWS: 100 actions). Each action comes from `put_action` and its sisters."""
+        """All or nothing (AWS: 100 actions), each from `put_action` and its sisters; a conflict
+        with another writer's transaction is tried again. Raises ConditionFailed."""
         wire = [
             {kind: {"TableName": self.name, **body} for kind, body in action.items()}
             for action in actions
         ]
-        try:
-            self._client.transact_write_items(TransactItems=wire)
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = error.response.get("CancellationReasons", [])
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                raise ConditionFailed from error
-            raise
+        for pause in (*_CONFLICT_PAUSES, None):
+            try:
+                self._client.transact_write_items(TransactItems=wire)
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = {r.get("Code") for r in error.response.get("CancellationReasons", [])}
+                if "ConditionalCheckFailed" in reasons:
+                    raise ConditionFailed from error
+                if pause is None or "TransactionConflict" not in reasons:
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def query(
         self,

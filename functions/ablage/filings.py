@@ -1,0 +1,64 @@
+"""What a person may do to a message's filings: pure intents for `change`. None means nothing to change."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ablage.messages import Entity, Filing, Message
+
+Intent = Callable[[Message | None], Message | None]
+
+
+def file_by_hand(entity: Entity, by: str, at: str) -> Intent:
+    """Files at `entity`, lifting a tombstone. Filing again by hand changes nothing."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None:
+            return None
+        known = message.filings.get(entity)
+        if known and "manual" in known.origins:
+            return None
+        origins = (known.origins if known else frozenset()) | {"manual"}
+        filing = Filing(origins, known.paths if known else (), by, at)
+        return replace(
+            message,
+            filings={**message.filings, entity: filing},
+            tombstones=message.tombstones - {entity},
+        )
+
+    return intent
+
+
+def unfile(entity: Entity) -> Intent:
+    """Takes the message away from `entity`, and leaves a tombstone: nothing files it there again by itself."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None or (entity in message.tombstones and entity not in message.filings):
+            return None
+        left = {other: filing for other, filing in message.filings.items() if other != entity}
+        return replace(message, filings=left, tombstones=message.tombstones | {entity})
+
+    return intent
+
+
+def mark_private(by: str) -> Intent:
+    """No automatic filing ever; existing automatic ones go, those by hand stay."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None or message.private:
+            return None
+        return replace(message, private=by, filings=_manual_only(message))
+
+    return intent
+
+
+def unmark_private(message: Message | None) -> Message | None:
+    """Lifts the mark. Files nothing: that is an explicit re-evaluation."""
+    return replace(message, private="") if message and message.private else None
+
+
+def _manual_only(message: Message) -> dict[Entity, Filing]:
+    return {
+        entity: replace(filing, origins=frozenset({"manual"}))
+        for entity, filing in message.filings.items()
+        if "manual" in filing.origins
+    }

@@ -1,0 +1,302 @@
+"""What is filed where: pure. Parties of a mail + what the index, blocklist and policy say -> Decision.
+
+Gates in their order; the first that decides, decides, and is the reason shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ablage.accounts import Account
+from ablage.addresses import Address, domain_suffixes
+from ablage.messages import AddressDecision, Entity
+from ablage.policy import Policy
+
+PRIVATE_SENSITIVITY = ("private", "personal", "company-confidential")
+OWN_ADDRESS = "own_address"
+UNDECIDED = ("filing_off", "before_since", "claimed_own", "draft")
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who takes part in one copy of a mail, and what the copy tells about its way.
+
+    `from_` is empty without a From field; `from_unparseable` when there is one nobody can read.
+    """
+
+    from_: tuple[Address, ...] = ()
+    from_unparseable: bool = False
+    reply_to: tuple[Address, ...] = ()
+    original: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    kind: str = "normal"
+    role: str = ""
+    delivered: bool = False
+    auth_failed: bool = False
+    sensitivity: str = ""
+
+    @property
+    def sender(self) -> Address | None:
+        """The one From mailbox; None if there is none, or several."""
+        return self.from_[0] if len(self.from_) == 1 else None
+
+    @property
+    def recipients(self) -> tuple[tuple[str, Address], ...]:
+        fields = (("to", self.to), ("cc", self.cc), ("bcc", self.bcc))
+        seen = {a.exact: (where, a) for where, found in reversed(fields) for a in reversed(found)}
+        return tuple(reversed(seen.values()))
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """What the address index holds under one key: contacts with their customers, customers, own accounts."""
+
+    contacts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    customers: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Index entries by key (exact, base, `@domain`), blocked addresses and domains found, policy."""
+
+    index: Mapping[str, IndexEntry]
+    blocked: frozenset[str]
+    policy: Policy
+
+    def is_own(self, address: Address) -> bool:
+        """By exact or base key, declared `@domain`, own domain or internal address."""
+        declared = {*self.policy.internal_addresses}
+        return (
+            any(self.index[key].own for key in index_keys(address) if key in self.index)
+            or address.domain in self.policy.own_domains
+            or address.exact in declared
+            or address.base in declared
+        )
+
+    def blocked_by(self, address: Address) -> str | None:
+        """The blocklist entry that hits, the nearest first."""
+        return next((key for key in block_keys(address) if key in self.blocked), None)
+
+    def entities(self, address: Address) -> tuple[Entity, ...]:
+        """Every contact with that key, every customer of each, and customers carrying it; each once."""
+        found: dict[Entity, None] = {}
+        for key in self._match_keys(address):
+            entry = self.index.get(key, IndexEntry())
+            for contact, customers in entry.contacts.items():
+                found[Entity("contact", contact)] = None
+                found |= {Entity("customer", customer): None for customer in customers}
+            found |= {Entity("customer", customer): None for customer in entry.customers}
+        if self._is_account_address(address):
+            return tuple(entity for entity in found if self._may_link(entity))
+        return tuple(found)
+
+    def carriers(self, own: str) -> tuple[Entity, ...]:
+        """The contacts and customers that carry an account's own address, as policy lets them."""
+        entry = self.index.get(own, IndexEntry())
+        contacts = [Entity("contact", contact) for contact in entry.contacts]
+        found = contacts + [Entity("customer", customer) for customer in entry.customers]
+        return tuple(entity for entity in found if self._may_link(entity))
+
+    def _match_keys(self, address: Address) -> tuple[str, ...]:
+        both = dict.fromkeys((address.exact, address.base))
+        return tuple(both) if self.policy.match_subaddress else (address.exact,)
+
+    def _is_account_address(self, address: Address) -> bool:
+        keys = (address.exact, address.base)
+        return any(self.index[key].own for key in keys if key in self.index)
+
+    def _may_link(self, entity: Entity) -> bool:
+        if self.policy.own_address == "ask":
+            return str(entity) in self.policy.acknowledged
+        return self.policy.own_address == "file"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`authoritative`: the copy lies in the sent folder of the account that owns From."""
+
+    direction: str
+    via: str
+    addresses: tuple[AddressDecision, ...]
+    authoritative: bool = False
+    private: bool = False
+
+
+def index_keys(address: Address) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((address.exact, address.base, f"@{address.domain}")))
+
+
+def block_keys(address: Address) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((address.exact, address.base, *domain_suffixes(address.domain))))
+
+
+def looked_up(parties: Parties, account: Account, policy: Policy, *, own: bool) -> set[Address]:
+    """The addresses a decision needs known. `own`: From is own, or may be (then recipients count)."""
+    wanted = {*parties.from_}
+    internal = not policy.file_internal_mail
+    if own or internal or parties.role == "sent" or _looks_own(parties, account):
+        wanted |= {address for _, address in parties.recipients}
+        wanted |= {*parties.original, *parties.reply_to}
+    if policy.match_reply_to:
+        wanted |= {*parties.reply_to}
+    if policy.match_inbound_recipients:
+        wanted |= {*parties.to, *parties.cc}
+    return wanted
+
+
+def _looks_own(parties: Parties, account: Account) -> bool:
+    mine = {account.own, *account.aliases}
+    return any(mine & {*index_keys(address)} for address in parties.from_)
+
+
+def decide(parties: Parties, account: Account, received_at: str, known: Knowledge) -> Decision:
+    """The decision for one copy. Never raises; every input has an outcome with a reason."""
+    way = _Way.of(parties, account, known)
+    stopped = _closed_gate(parties, account, received_at, known.policy)
+    if stopped:
+        mark = AddressDecision(_key(parties.sender), "from", stopped)
+        addresses: tuple[AddressDecision, ...] = (mark,)
+    elif way.direction == "outbound":
+        addresses = _outbound(parties, account, known)
+    else:
+        addresses = _inbound(parties, account, known, way)
+    private = parties.sensitivity in PRIVATE_SENSITIVITY
+    return Decision(way.direction, way.via, addresses, way.authoritative, private)
+
+
+@dataclass(frozen=True)
+class _Way:
+    direction: str
+    via: str = ""
+    authoritative: bool = False
+    relayed: tuple[str, Address] | None = None
+    claimed: bool = False
+
+    @classmethod
+    def of(cls, parties: Parties, account: Account, known: Knowledge) -> "_Way":
+        sender = parties.sender
+        if sender is None:
+            return cls("inbound")
+        if known.is_own(sender):
+            return cls._from_own(parties, account, known, sender)
+        sent = parties.role == "sent" and not parties.delivered
+        if sent and not known.entities(sender) and not known.blocked_by(sender):
+            return cls("outbound", "sent_folder")
+        return cls("inbound")
+
+    @classmethod
+    def _from_own(
+        cls, parties: Parties, account: Account, known: Knowledge, sender: Address
+    ) -> "_Way":
+        if parties.role == "sent":
+            mine = _owns(account, sender, known)
+            return cls("outbound", "sent" if mine else "", authoritative=mine)
+        if parties.auth_failed:
+            return cls("inbound", claimed=True)
+        relayed = _original_sender(parties, known)
+        return cls("inbound", "relayed", relayed=relayed) if relayed else cls("outbound")
+
+
+def _owns(account: Account, sender: Address, known: Knowledge) -> bool:
+    entries = [known.index[key] for key in index_keys(sender) if key in known.index]
+    return any(account.account_id in entry.own for entry in entries)
+
+
+def _original_sender(parties: Parties, known: Knowledge) -> tuple[str, Address] | None:
+    """Web forms and group lists send as us for somebody else (matching: relayed)."""
+    for where, found in (("original_from", parties.original), ("reply_to", parties.reply_to)):
+        for address in found:
+            if not known.is_own(address):
+                return where, address
+    return None
+
+
+def _closed_gate(
+    parties: Parties, account: Account, received_at: str, policy: Policy
+) -> str | None:
+    if parties.sensitivity in PRIVATE_SENSITIVITY:
+        return "private"
+    if not account.filing_enabled or account.deleted:
+        return "filing_off"
+    if not account.files(received_at):
+        return "before_since"
+    if parties.kind not in policy.file_kinds:
+        return "kind" if parties.kind != "draft" else "draft"
+    return None
+
+
+def _inbound(
+    parties: Parties, account: Account, known: Knowledge, way: _Way
+) -> tuple[AddressDecision, ...]:
+    where, sender = way.relayed or ("from", parties.sender)
+    entry = known.blocked_by(sender) if sender and not way.claimed else None
+    if sender and entry:
+        return (AddressDecision(sender.exact, where, "blocklist", (entry,)),)
+    own = _own_address(account, known)
+    if _internal(parties, known):
+        return (*own, AddressDecision(_key(sender), where, "internal"))
+    if sender is None:
+        reason = "unparseable" if parties.from_unparseable else "ambiguous_sender"
+        return (*own, AddressDecision("", where, reason))
+    if way.claimed:
+        return (*own, AddressDecision(sender.exact, where, "claimed_own"))
+    return (*own, *_matched_inbound(parties, known, where, sender))
+
+
+def _matched_inbound(
+    parties: Parties, known: Knowledge, where: str, sender: Address
+) -> Iterable[AddressDecision]:
+    first = _match(sender, where, known)
+    yield first
+    if known.policy.match_reply_to and first.reason == "no_match" and where == "from":
+        yield from (_participant(a, "reply_to", known) for a in parties.reply_to if a != sender)
+    if known.policy.match_inbound_recipients:
+        for place, address in parties.recipients:
+            if place != "bcc" and address.exact != sender.exact:
+                yield _participant(address, place, known)
+
+
+def _outbound(parties: Parties, account: Account, known: Knowledge) -> tuple[AddressDecision, ...]:
+    own = _own_address(account, known)
+    if _internal(parties, known):
+        return (*own, AddressDecision(_key(parties.sender), "from", "internal"))
+    looked_at = (_participant(address, where, known) for where, address in parties.recipients)
+    return (*own, *looked_at)
+
+
+def _participant(address: Address, where: str, known: Knowledge) -> AddressDecision:
+    entry = known.blocked_by(address)
+    if entry:
+        return AddressDecision(address.exact, where, "blocklist", (entry,))
+    return _match(address, where, known)
+
+
+def _match(address: Address, where: str, known: Knowledge) -> AddressDecision:
+    hits = tuple(str(entity) for entity in known.entities(address))
+    return AddressDecision(address.exact, where, "matched" if hits else "no_match", hits)
+
+
+def _own_address(account: Account, known: Knowledge) -> tuple[AddressDecision, ...]:
+    """The own-address rule; an own address or own domain on the blocklist stops it."""
+    carriers = known.carriers(account.own)
+    if not carriers or own_block_keys(account) & known.blocked:
+        return ()
+    hits = tuple(str(entity) for entity in carriers)
+    return (AddressDecision(account.own, OWN_ADDRESS, OWN_ADDRESS, hits),)
+
+
+def own_block_keys(account: Account) -> set[str]:
+    return {account.own, *domain_suffixes(account.own.rpartition("@")[2])}
+
+
+def _internal(parties: Parties, known: Knowledge) -> bool:
+    if known.policy.file_internal_mail:
+        return False
+    everybody = [*parties.from_, *(address for _, address in parties.recipients)]
+    return bool(everybody) and all(known.is_own(address) for address in everybody)
+
+
+def _key(address: Address | None) -> str:
+    return address.exact if address else ""

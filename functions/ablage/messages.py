@@ -1,0 +1,204 @@
+"""A message: what is filed once, however many mailboxes it lies in. The truth all rows are made from."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from ablage.tenancy import TenantId
+
+ID_LENGTH = 26
+EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(days=1)
+STALE_DATE = timedelta(days=30)
+
+
+@dataclass(frozen=True, order=True)
+class Entity:
+    """Anything a mail can be filed at. `kind` is contact, customer, or any type the tenant names."""
+
+    kind: str
+    entity_id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}#{self.entity_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Entity":
+        kind, _, entity_id = text.partition("#")
+        return cls(kind, entity_id)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One mail in one account: the idempotency of sync. `digest` is of the decoded content, both hex."""
+
+    account_id: str
+    folder_id: str
+    uidvalidity: int
+    uid: int
+    received_at: str
+    sha256: str
+    digest: str
+    role: str = ""
+    retention: str = "30d"
+
+    @property
+    def copy_id(self) -> str:
+        return f"{self.account_id}/{self.folder_id}/{self.uidvalidity}/{self.uid}"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a list row and a message page show. Texts are cut; the bytes in S3 have the rest.
+
+    `bcc` is known only to a Sent copy and shown only to its viewers.
+    """
+
+    subject: str = ""
+    sender: str = ""
+    from_key: str = ""
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    date: str = ""
+    mail_id: str = ""
+    kind: str = "normal"
+    snippet: str = ""
+    direction: str = "inbound"
+    via: str = ""
+    size: int = 0
+    attachments: int = 0
+
+
+@dataclass(frozen=True)
+class AddressDecision:
+    """What was decided about one looked-at address: where it stood, the gate that decided, what it hit."""
+
+    address: str
+    where: str
+    reason: str
+    hits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filing:
+    """One message at one entity. `origins` holds auto, manual, or both; `paths` say why."""
+
+    origins: frozenset[str]
+    paths: tuple[str, ...] = ()
+    by: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Owed to readers of the feed. Its id is message + version + entity + kind."""
+
+    version: int
+    entity: Entity
+    kind: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """Version 0 is never stored. `gone` and `outbox` are what is owed until `settled`.
+
+    `archived`: content digest -> SHA-256 of the archived bytes. `expires`: epoch seconds, None = kept.
+    """
+
+    tenant: TenantId
+    message_id: str
+    sort_time: str
+    facts: Facts
+    digest: str
+    version: int = 0
+    settled: bool = True
+    copies: tuple[Copy, ...] = ()
+    decisions: tuple[AddressDecision, ...] = ()
+    filings: Mapping[Entity, Filing] = field(default_factory=dict)
+    tombstones: frozenset[Entity] = frozenset()
+    private: str = ""
+    flags: frozenset[str] = frozenset()
+    gone: frozenset[Entity] = frozenset()
+    outbox: tuple[Event, ...] = ()
+    archived: Mapping[str, str] = field(default_factory=dict)
+    expires: int | None = None
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(copy.account_id for copy in self.copies))
+
+    def has_copy(self, copy_id: str) -> bool:
+        return any(copy.copy_id == copy_id for copy in self.copies)
+
+    def first_copy(self, account_id: str) -> Copy:
+        return next(copy for copy in self.copies if copy.account_id == account_id)
+
+    def reason(self) -> str:
+        """The one reason a list shows: what filed it, else the gate that stopped it first."""
+        if any("manual" in filing.origins for filing in self.filings.values()):
+            return "manual"
+        if self.filings:
+            return _filed_by(self.filings.values())
+        if self.private:
+            return "private"
+        if self.tombstones:
+            return "tombstone"
+        return self.decisions[0].reason if self.decisions else "no_match"
+
+
+def _filed_by(filings: Iterable[Filing]) -> str:
+    matched = any(not path.startswith("own_address") for f in filings for path in f.paths)
+    return "matched" if matched else "own_address"
+
+
+def next_version(current: Message | None, wanted: Message) -> Message:
+    """`wanted` as the version after `current`: pending, with everything the difference owes."""
+    before = current.filings if current else {}
+    version = (current.version if current else 0) + 1
+    added = [Event(version, entity, "filed") for entity in wanted.filings if entity not in before]
+    removed = [
+        Event(version, entity, "unfiled") for entity in before if entity not in wanted.filings
+    ]
+    owed = current.gone if current else frozenset()
+    lost = (owed | {event.entity for event in removed}) - set(wanted.filings)
+    keep = (
+        wanted.filings or wanted.tombstones or wanted.private or (current and not current.expires)
+    )
+    return replace(
+        wanted,
+        version=version,
+        settled=False,
+        gone=frozenset(lost),
+        outbox=(*(current.outbox if current else ()), *added, *removed),
+        expires=None if keep else wanted.expires,
+    )
+
+
+def message_id(mail_id: str, sender: str, date: datetime | None, otherwise: Iterable[str]) -> str:
+    """The identity of a mail within a tenant: (Message-ID, From, Date); without a Message-ID, `otherwise`
+    (To and Cc sorted, Subject, content digest) takes its place. 26 lower-case base32 characters."""
+    moment = utc_text(date) if date else ""
+    parts = [mail_id, sender, moment] if mail_id else ["", sender, moment, *otherwise]
+    number = int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:17])
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    return "".join(alphabet[number >> 5 * place & 31] for place in range(ID_LENGTH))
+
+
+def utc_text(moment: datetime) -> str:
+    """RFC 3339, UTC, whole seconds, fixed width: sorts as text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sort_time(
+    date: datetime | None, received: datetime | None, internal_date: datetime
+) -> tuple[str, bool]:
+    """Where the message stands in every archive, and whether its Date was implausibly old."""
+    reference = received or internal_date
+    if date is None or not EARLIEST_DATE <= date <= reference + CLOCK_SKEW:
+        return utc_text(reference), False
+    if reference - date > STALE_DATE:
+        return utc_text(reference), True
+    return utc_text(date), False
