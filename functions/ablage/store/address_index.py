@@ -61,10 +61,10 @@ def read(
     items: dict[str, list[Item]] = {wanted[key]: [item] for key, item in found.items()}
     for key, item in table.batch_get(chunk_keys).items() if chunk_keys else ():
         items[chunk_keys[key]].append(item)
-    return {address: _owners(parts) for address, parts in items.items()}
+    return {address: owners_of(parts) for address, parts in items.items()}
 
 
-def _owners(items: list[Item]) -> Owners:
+def owners_of(items: list[Item]) -> Owners:
     live = {
         group: {
             entity: entry
@@ -144,7 +144,8 @@ def _room(chunks: list[Item], group: Group, entry: Entry, now: int, first: int) 
     """The number of a chunk that can take `entry`: `first`, the lowest with room, or a new one."""
     if group == "own":
         return 0
-    for number in dict.fromkeys((first, *range(len(chunks)))):
+    numbers: list[int] = [first, *(n for n in range(len(chunks)) if n != first)]
+    for number in numbers:
         _drop_outlived(chunks[number], now)
         if _fits(chunks[number], entry):
             return number

@@ -56,8 +56,18 @@ def message(tenant: TenantId, message_id: str) -> Key:
     return _pk(tenant, "MESSAGE", message_id), "MESSAGE"
 
 
-def message_part(tenant: TenantId, message_id: str, version: int, number: int) -> Key:
-    return _pk(tenant, "MESSAGE", message_id), f"PART#{version:010d}#{number:04d}"
+def message_part(
+    tenant: TenantId, message_id: str, version: int, content_hash: str, number: int
+) -> Key:
+    """Named by version and content: two writers of one version cannot overwrite each other's."""
+    return (
+        _pk(tenant, "MESSAGE", message_id),
+        f"{part_prefix(version)}{content_hash}#{number:04d}",
+    )
+
+
+def part_prefix(version: int) -> str:
+    return f"PART#{version:010d}#"
 
 
 def message_event(tenant: TenantId, message_id: str, version: int) -> Key:
@@ -66,6 +76,18 @@ def message_event(tenant: TenantId, message_id: str, version: int) -> Key:
 
 def contacts(tenant: TenantId) -> str:
     return _pk(tenant, "CONTACTS")
+
+
+def contact_row(tenant: TenantId, contact_id: str) -> Key:
+    return contacts(tenant), f"CONTACT#{contact_id}"
+
+
+def customers(tenant: TenantId) -> str:
+    return _pk(tenant, "CUSTOMERS")
+
+
+def customer_row(tenant: TenantId, customer_id: str) -> Key:
+    return customers(tenant), f"CUSTOMER#{customer_id}"
 
 
 def contact(tenant: TenantId, contact_id: str) -> Key:
