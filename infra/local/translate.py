@@ -1,0 +1,42 @@
+"""The template as CloudFormation sees it: SAM's own translator, offline."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import boto3
+from infra.local.aws import REGION
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+_PACKAGED = "s3://local/code.zip"  # the translator wants what `sam package` would have written
+
+Template = dict[str, Any]
+
+
+@functools.cache
+def read(path: Path = TEMPLATE) -> Template:
+    """The template as written, short forms of functions in their long form."""
+    template: Template = yaml_parse(path.read_text())
+    return template
+
+
+def translate(path: Path = TEMPLATE) -> Template:
+    """Plain CloudFormation; raises InvalidDocumentException with every fault SAM finds."""
+    template: Template = yaml_parse(path.read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = _PACKAGED
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    translated: Template = translator.translate(
+        sam_template=template, parameter_values={}, feature_toggle=None
+    )
+    return translated
+
+
+def code_folder(path: Path, logical_id: str) -> Path:
+    """Where a function's code lies (`CodeUri`, relative to the template)."""
+    uri = str(read(path)["Resources"][logical_id]["Properties"]["CodeUri"])
+    return (path.parent / uri).resolve()
