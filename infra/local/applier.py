@@ -65,7 +65,7 @@ class Stack:
 
 
 def apply(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) -> Stack:
-    """Make everything of the template; raises UnknownResourceError, UnknownPropertyError, UnknownFunctionError."""
+    """Make everything of the template; raises TemplateError where something is not carried."""
     template = translate(path)
     resolver = Resolver(template, parameters or {})
     stack = Stack(resolver)

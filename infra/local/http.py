@@ -1,0 +1,110 @@
+"""The HTTP API on a loopback port: the template's routes, the token check, then the function."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from infra.local import gateway
+from infra.local.runtime import Runtime
+from infra.local.tokens import Tokens, scopes_of
+from infra.local.wiring import Api
+
+HOST = "127.0.0.1"
+Page = Callable[[], gateway.Response]
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """`pages` (exact path -> response) exist on this machine only, without a token: `/docs`."""
+
+    def __init__(
+        self, api: Api, tokens: Tokens, runtime: Runtime, pages: Mapping[str, Page] | None = None
+    ) -> None:
+        self._api = api
+        self._tokens = tokens
+        self._runtime = runtime
+        self._pages = dict(pages or {})
+
+    def answer(self, asked: gateway.Request) -> gateway.Response:
+        """In API Gateway's order: size, route, token, scope, function."""
+        if len(asked.body) > gateway.REQUEST_BYTES:
+            return gateway.problem(413, "Request Entity Too Large")
+        if asked.method == "GET" and asked.path in self._pages:
+            return self._pages[asked.path]()
+        if (found := self._api.route(asked.method, asked.path)) is None:
+            return gateway.problem(404, "Not Found")
+        route, parameters = found
+        claims = self._claims(asked.headers.get("authorization", ""))
+        if claims is None:
+            return gateway.problem(401, "Unauthorized", ("www-authenticate", "Bearer"))
+        if not scopes_of(claims) & set(route.scopes):
+            needed = f'Bearer scope="{" ".join(route.scopes)}" error="insufficient_scope"'
+            return gateway.problem(403, "Forbidden", ("www-authenticate", needed))
+        event = gateway.event(asked, route, parameters, claims)
+        try:
+            return gateway.response(self._runtime.invoke(route.function, event))
+        except Exception:  # the HTTP boundary: a function that raised is a 500, as on AWS
+            _log.exception("%s failed", route.key)
+            return gateway.problem(500, "Internal Server Error")
+
+    def _claims(self, authorization: str) -> dict[str, Any] | None:
+        scheme, _, token = authorization.partition(" ")
+        bare = token.strip() if scheme.lower() == "bearer" else authorization
+        return self._tokens.verify(bare, self._api.audiences)
+
+
+class HttpServer:
+    """Serves a gateway until `stop`; port 0 takes a free one."""
+
+    def __init__(self, served: Gateway, port: int = 0) -> None:
+        self._server = ThreadingHTTPServer((HOST, port), _handler(served))
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        self.base_url = f"http://{HOST}:{self.port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+def _handler(served: Gateway) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            if length > gateway.REQUEST_BYTES:
+                self.close_connection = True  # the body stays unread
+                self._send(gateway.problem(413, "Request Entity Too Large"))
+                return
+            body = self.rfile.read(length) if length else b""
+            headers = self.headers.items()
+            asked = gateway.request(self.command, self.path, headers, body, self.client_address[0])
+            self._send(served.answer(asked))
+
+        def _send(self, answered: gateway.Response) -> None:
+            self.send_response(answered.status)
+            for name, value in answered.headers:
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(answered.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answered.body)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  http.server's names
+        do_HEAD = do_OPTIONS = do_TRACE = _serve  # noqa: N815  same
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
+            """Requests are told by the function's own log."""
+
+    return Handler
