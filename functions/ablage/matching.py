@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 from ablage.accounts import Account
 from ablage.addresses import Address, domain_suffixes
-from ablage.messages import AddressDecision, Entity
+from ablage.messages import OWN_ADDRESS, AddressDecision, Entity
 from ablage.policy import Policy
 
 PRIVATE_SENSITIVITY = ("private", "personal", "company-confidential")
-OWN_ADDRESS = "own_address"
-UNDECIDED = ("filing_off", "before_since", "claimed_own", "draft")
 
 
 @dataclass(frozen=True)
@@ -223,7 +221,7 @@ def _closed_gate(
     if not account.files(received_at):
         return "before_since"
     if parties.kind not in policy.file_kinds:
-        return "kind" if parties.kind != "draft" else "draft"
+        return "kind"
     return None
 
 

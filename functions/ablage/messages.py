@@ -8,6 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from ablage.tenancy import TenantId
 
+OWN_ADDRESS = "own_address"
+REASONS = (
+    "manual", "tombstone", "private", "filing_off", "before_since", "kind", "blocklist", OWN_ADDRESS,
+    "internal", "matched", "ambiguous_sender", "unparseable", "claimed_own", "no_match",
+)  # fmt: skip  # the closed list, in the order of the gates
 ID_LENGTH = 26
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
@@ -105,7 +110,8 @@ class Event:
 class Message:
     """Version 0 is never stored. `gone` and `outbox` are what is owed until `settled`.
 
-    `archived`: content digest -> SHA-256 of the archived bytes. `expires`: epoch seconds, None = kept.
+    `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
+    seconds, None = kept. `spilled`: a version before this one has parts.
     """
 
     tenant: TenantId
@@ -125,6 +131,7 @@ class Message:
     outbox: tuple[Event, ...] = ()
     archived: Mapping[str, str] = field(default_factory=dict)
     expires: int | None = None
+    spilled: bool = False
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -146,11 +153,12 @@ class Message:
             return "private"
         if self.tombstones:
             return "tombstone"
-        return self.decisions[0].reason if self.decisions else "no_match"
+        reasons = {decision.reason for decision in self.decisions}
+        return next((reason for reason in REASONS if reason in reasons), "no_match")
 
 
 def _filed_by(filings: Iterable[Filing]) -> str:
-    matched = any(not path.startswith("own_address") for f in filings for path in f.paths)
+    matched = any(not path.startswith(OWN_ADDRESS) for f in filings for path in f.paths)
     return "matched" if matched else "own_address"
 
 

@@ -1,0 +1,89 @@
+"""What a batch of mails needs known: the address index, the blocklist, accounts and policy."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ablage.accounts import Account
+from ablage.addresses import Address
+from ablage.matching import IndexEntry, block_keys, index_keys
+from ablage.policy import Policy
+from ablage.store import address_index, keys
+from ablage.store.accounts import account_from_item
+from ablage.store.policies import policy_from_item
+from ablage.store.table import Item, Table
+from ablage.tenancy import TenantId
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one tenant: index entries by key, and the blocked addresses and domains there are."""
+
+    index: dict[str, IndexEntry] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What to look up for one tenant: addresses wholly, own keys in index and blocklist."""
+
+    tenant: TenantId
+    address: Address
+
+
+def read_accounts(
+    table: Table, wanted: Iterable[tuple[TenantId, str]]
+) -> tuple[dict[tuple[TenantId, str], Account], dict[TenantId, Policy]]:
+    """Configs of the accounts, and the policies of their tenants (defaults where none is set)."""
+    accounts = {keys.account(*one): one for one in wanted}
+    policies = {keys.policy(tenant): tenant for tenant, _ in accounts.values()}
+    items = table.batch_get([*accounts, *policies])
+    return (
+        {one: account_from_item(*one, items[key]) for key, one in accounts.items() if key in items},
+        {tenant: policy_from_item(items.get(key)) for key, tenant in policies.items()},
+    )
+
+
+def read_addresses(table: Table, wanted: Iterable[LookUp]) -> dict[TenantId, Found]:
+    """One BatchGetItem round for all; a second only where an address has chunks."""
+    index_at: dict[keys.Key, tuple[TenantId, str]] = {}
+    block_at: dict[keys.Key, tuple[TenantId, str]] = {}
+    for one in wanted:
+        for key in index_keys(one.address):
+            index_at[keys.address(one.tenant, key)] = one.tenant, key
+        for entry in block_keys(one.address):
+            block_at[_block_key(one.tenant, entry)] = one.tenant, entry
+    items = table.batch_get([*index_at, *block_at])
+    found: dict[TenantId, Found] = {tenant: Found() for tenant, _ in index_at.values()}
+    for key, (tenant, entry) in block_at.items():
+        if key in items:
+            found[tenant].blocked.add(entry)
+    for (tenant, address), parts in _with_chunks(table, index_at, items).items():
+        found[tenant].index[address] = _index_entry(parts)
+    return found
+
+
+def _block_key(tenant: TenantId, entry: str) -> keys.Key:
+    if "@" in entry:
+        return keys.blocked_address(tenant, entry)
+    return keys.blocked_domain(tenant, entry)
+
+
+def _with_chunks(
+    table: Table,
+    index_at: Mapping[keys.Key, tuple[TenantId, str]],
+    items: Mapping[keys.Key, Item],
+) -> dict[tuple[TenantId, str], list[Item]]:
+    parts = {whose: [items[key]] for key, whose in index_at.items() if key in items}
+    chunk_at = {
+        keys.address(*whose, number): whose
+        for whose, (first, *_) in parts.items()
+        for number in range(1, first.get("chunks", 0) + 1)
+    }
+    for key, item in table.batch_get(chunk_at).items():
+        parts[chunk_at[key]].append(item)
+    return parts
+
+
+def _index_entry(parts: list[Item]) -> IndexEntry:
+    owners = address_index.owners_of(parts)
+    return IndexEntry(owners.contacts, tuple(sorted(owners.customers)), tuple(sorted(owners.own)))

@@ -1,0 +1,140 @@
+"""Messages in the table: read whole, written under a version, projected into rows."""
+
+import time
+from collections.abc import Iterable
+from itertools import groupby
+
+from ablage.messages import Entity, Event, Message
+from ablage.store import keys
+from ablage.store.message_items import (
+    message_from_items,
+    message_items,
+    part_keys,
+    with_settled,
+)
+from ablage.store.rows import TOMBSTONE_SECONDS, Rows, archive_key
+from ablage.store.table import ConditionFailed, Item, Table
+from ablage.tenancy import TenantId
+
+_READ_TRIES = 5
+_IS_NEW = "attribute_not_exists(pk)"
+_IS_THAT_VERSION = "v = :version"
+_IS_NOT_NEWER = "attribute_not_exists(pk) OR v <= :version"
+
+
+def read(table: Table, tenant: TenantId, message_id: str) -> Message | None:
+    """The message as its last writer left it, expired ones included."""
+    key = keys.message(tenant, message_id)
+    for _ in range(_READ_TRIES):
+        item = table.get(key, consistent=True)
+        if item is None:
+            return None
+        message = _whole(table, tenant, message_id, item)
+        if message is not None:
+            return message
+    raise RuntimeError("the parts of a message changed at each of five reads")
+
+
+def get(table: Table, tenant: TenantId, message_id: str, now: int) -> Message | None:
+    """What a reader may see: None once it has expired (TTL deletes up to days late)."""
+    message = read(table, tenant, message_id)
+    return message if message and (message.expires is None or message.expires > now) else None
+
+
+def _whole(table: Table, tenant: TenantId, message_id: str, item: Item) -> Message | None:
+    """None when a part is gone: a newer version has replaced it since the item was read."""
+    message = message_from_items(tenant, message_id, item)
+    if "parts" not in item:
+        return message
+    parts = [table.get(key, consistent=True) for key in part_keys(message, item)]
+    if any(part is None for part in parts):
+        return None
+    return message_from_items(tenant, message_id, item, [part for part in parts if part])
+
+
+def write(table: Table, message: Message) -> None:
+    """Step 1: `message` as the version after the one it was made from. Raises ConditionFailed."""
+    item, parts = message_items(message)
+    if parts:
+        spilled = zip(part_keys(message, item), parts, strict=True)
+        for key, part in spilled:
+            table.put(key, {"name": part.name, "entries": list(part.entries)})
+    before = message.version - 1
+    table.put(
+        keys.message(message.tenant, message.message_id),
+        item,
+        condition=_IS_THAT_VERSION if before else _IS_NEW,
+        values={":version": before} if before else None,
+    )
+
+
+def settle(table: Table, message: Message) -> Message:
+    """Step 4: nothing is owed any more, if the version is still this. Raises ConditionFailed."""
+    archived = {digest: bytes.fromhex(sha) for digest, sha in message.archived.items()}
+    table.update(
+        keys.message(message.tenant, message.message_id),
+        "SET st = :settled" + (", ar = :archived" if archived else "") + " REMOVE g, o",
+        condition=_IS_THAT_VERSION,
+        values={":settled": True, ":version": message.version}
+        | ({":archived": archived} if archived else {}),
+    )
+    _drop_old_parts(table, message)
+    return with_settled(message)
+
+
+def _drop_old_parts(table: Table, message: Message) -> None:
+    """Parts of earlier versions. A reader that misses one reads the item again."""
+    if not message.spilled:
+        return
+    pk, _ = keys.message(message.tenant, message.message_id)
+    for item in table.query_all(pk, prefix="PART#"):
+        if item["sk"] < keys.part_prefix(message.version):
+            table.delete((pk, item["sk"]))
+
+
+def put_rows(table: Table, message: Message, rows: Rows) -> None:
+    for key, row in rows.items():
+        _put_row(table, key, message, row)
+
+
+def put_tombstones(table: Table, message: Message, entities: Iterable[Entity]) -> None:
+    """The rows of lost filings: readers see nothing, late writers of older versions are refused."""
+    expires = int(time.time()) + TOMBSTONE_SECONDS
+    for entity in sorted(entities):
+        _put_row(table, archive_key(message, entity), message, {"gone": True, "expires": expires})
+
+
+def _put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
+    try:
+        table.put(
+            key,
+            row | {"v": message.version},
+            condition=_IS_NOT_NEWER,
+            values={":version": message.version},
+        )
+    except ConditionFailed:
+        return  # a newer version is there: its writer projects it
+
+
+def put_events(table: Table, message: Message) -> None:
+    """One item a version, stored once however often it is sent."""
+    for version, owed in groupby(message.outbox, key=lambda event: event.version):
+        item = {"events": [[str(event.entity), event.kind] for event in owed]}
+        try:
+            table.put(
+                keys.message_event(message.tenant, message.message_id, version),
+                item,
+                condition=_IS_NEW,
+            )
+        except ConditionFailed:
+            continue
+
+
+def events(table: Table, tenant: TenantId, message_id: str) -> list[Event]:
+    """Everything that happened to the message's filings, oldest first."""
+    pk, _ = keys.message(tenant, message_id)
+    return [
+        Event(int(item["sk"].removeprefix("EVENT#")), Entity.parse(entity), kind)
+        for item in table.query_all(pk, prefix="EVENT#")
+        for entity, kind in item["events"]
+    ]

@@ -1,0 +1,95 @@
+"""The rows lists are served from: complete, made from the message alone, at most 640 bytes each.
+
+A row carries the version of the message it was made from; a newer one is never overwritten.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from ablage.limits import UNMATCHED_RECIPIENTS
+from ablage.messages import Entity, Message
+from ablage.store import keys
+from ablage.store.keys import Key
+from ablage.store.table import Item
+
+SUBJECT_BYTES = 120
+SNIPPET_BYTES = 160
+PARTY_BYTES = 96
+ROW_FILINGS = 3
+TOMBSTONE_SECONDS = 24 * 3600  # longer than any writer lives, shorter than any retention class
+UNMATCHED_TTL = timedelta(days=90)  # of a filed message's other addresses
+
+Rows = dict[Key, Item]
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, never half a character."""
+    raw = text.encode("utf-8", "replace")
+    return text if len(raw) <= limit else raw[: limit - 3].decode("utf-8", "ignore") + "\u2026"
+
+
+def wanted_rows(message: Message) -> Rows:
+    """Every row the message wants, tombstone rows of `gone` left out."""
+    return dict([*_archive_rows(message), *_overview_rows(message), *_unmatched_rows(message)])
+
+
+def archive_key(message: Message, entity: Entity) -> Key:
+    return keys.archive_entry(
+        message.tenant, entity.kind, entity.entity_id, message.sort_time, message.message_id
+    )
+
+
+def _shown(message: Message) -> Item:
+    """What every list shows of a message."""
+    facts = message.facts
+    parties = ", ".join(facts.to) if facts.direction == "outbound" else facts.sender
+    return {
+        "m": message.message_id,
+        "t": message.sort_time,
+        "s": cut(facts.subject, SUBJECT_BYTES),
+        "p": cut(parties, PARTY_BYTES),
+        "w": facts.direction,
+        "sn": cut(facts.snippet, SNIPPET_BYTES),
+        "k": facts.kind,
+        "at": facts.attachments or None,
+        "fl": sorted(message.flags) or None,
+    }
+
+
+def _archive_rows(message: Message) -> Iterator[tuple[Key, Item]]:
+    shown = _shown(message)
+    for entity, filing in message.filings.items():
+        yield archive_key(message, entity), shown | {"o": sorted(filing.origins)}
+
+
+def _overview_rows(message: Message) -> Iterator[tuple[Key, Item]]:
+    filed = [str(entity) for entity in message.filings]
+    common = _shown(message) | {
+        "n": len(filed),
+        "fi": filed[:ROW_FILINGS] or None,
+        "r": message.reason(),
+        "expires": message.expires,
+    }
+    for account in message.accounts:
+        first = message.first_copy(account)
+        key = keys.overview(message.tenant, account, first.received_at, message.message_id)
+        yield key, common | {"c": first.received_at, "fo": _folders(message, account)}
+
+
+def _folders(message: Message, account: str) -> list[str]:
+    found = (copy.folder_id for copy in message.copies if copy.account_id == account)
+    return list(dict.fromkeys(found))
+
+
+def _unmatched_rows(message: Message) -> Iterator[tuple[Key, Item]]:
+    """What a contact made later finds its earlier mail by."""
+    received = datetime.fromisoformat(message.copies[0].received_at) if message.copies else None
+    if received is None:
+        return
+    expires = message.expires or int((received + UNMATCHED_TTL).timestamp())
+    missed = [d for d in message.decisions if d.reason == "no_match" and d.address]
+    for decision in missed[:UNMATCHED_RECIPIENTS]:
+        key = keys.unmatched(
+            message.tenant, decision.address, message.sort_time, message.message_id
+        )
+        yield key, {"where": decision.where, "expires": expires}
