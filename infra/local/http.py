@@ -9,9 +9,11 @@ from typing import Any
 from infra.local import gateway
 from infra.local.runtime import Runtime
 from infra.local.tokens import Tokens, scopes_of
-from infra.local.wiring import Api
+from infra.local.wiring import Api, Route
 
 HOST = "127.0.0.1"
+_STOP_POLL = 0.05  # seconds until the server notices that it shall stop
+_CHUNK = 64 * 1024
 Page = Callable[[], gateway.Response]
 
 _log = logging.getLogger(__name__)
@@ -29,9 +31,7 @@ class Gateway:
         self._pages = dict(pages or {})
 
     def answer(self, asked: gateway.Request) -> gateway.Response:
-        """In API Gateway's order: size, route, token, scope, function."""
-        if len(asked.body) > gateway.REQUEST_BYTES:
-            return gateway.problem(413, "Request Entity Too Large")
+        """In API Gateway's order: route, token, scope, function."""
         if asked.method == "GET" and asked.path in self._pages:
             return self._pages[asked.path]()
         if (found := self._api.route(asked.method, asked.path)) is None:
@@ -43,7 +43,9 @@ class Gateway:
         if not scopes_of(claims) & set(route.scopes):
             needed = f'Bearer scope="{" ".join(route.scopes)}" error="insufficient_scope"'
             return gateway.problem(403, "Forbidden", ("www-authenticate", needed))
-        event = gateway.event(asked, route, parameters, claims)
+        return self._invoke(route, gateway.event(asked, route, parameters, claims))
+
+    def _invoke(self, route: Route, event: dict[str, Any]) -> gateway.Response:
         try:
             return gateway.response(self._runtime.invoke(route.function, event))
         except Exception:  # the HTTP boundary: a function that raised is a 500, as on AWS
@@ -65,7 +67,7 @@ class HttpServer:
         self.port = int(self._server.server_address[1])
         self.base_url = f"http://{HOST}:{self.port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_forever, args=(_STOP_POLL,), daemon=True
         )
         self._thread.start()
 
@@ -84,13 +86,18 @@ def _handler(served: Gateway) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             if length > gateway.REQUEST_BYTES:
-                self.close_connection = True  # the body stays unread
+                self._discard(length)
                 self._send(gateway.problem(413, "Request Entity Too Large"))
                 return
             body = self.rfile.read(length) if length else b""
             headers = self.headers.items()
             asked = gateway.request(self.command, self.path, headers, body, self.client_address[0])
             self._send(served.answer(asked))
+
+        def _discard(self, length: int) -> None:
+            """Read on, or the client never sees the answer."""
+            while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
+                length -= len(chunk)
 
         def _send(self, answered: gateway.Response) -> None:
             self.send_response(answered.status)

@@ -31,7 +31,7 @@ class Tokens:
         tenant_claim: str = "tenant",
         **claims: Any,
     ) -> str:
-        """A token of `tenant` (None: without the claim); with a negative lifetime it has expired."""
+        """A token of `tenant` (None: without the claim); a negative lifetime has expired."""
         now = int(time.time())
         payload = {
             "iss": self.issuer,
