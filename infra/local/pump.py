@@ -2,8 +2,8 @@
 
 A message is received (its count goes up, it is invisible for the queue's visibility timeout),
 handed over in a batch, and deleted unless the answer lists it in `batchItemFailures` or the
-function raised. What is left comes back after the timeout; after `maxReceiveCount` receives the queue
-moves it to its dead-letter queue. Never long-polls: moto sleeps inside its lock.
+function raised. What is left comes back after the timeout; after `maxReceiveCount` receives the
+queue moves it to its dead-letter queue. Never long-polls: moto sleeps inside its lock.
 """
 
 import logging

@@ -1,0 +1,173 @@
+"""A private Dovecot of this user, on a free port, over TLS: the server whose quirks count.
+
+Dovecot 2.3 turns bare LF into CRLF as it stores; it has SPECIAL-USE, LIST-STATUS, MOVE, CONDSTORE.
+"""
+
+import grp
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.certificates import Certificates
+from infra.local.mail_server import Mailboxes
+
+START_SECONDS = 10
+_MAIL_USER = "nobody"  # owns the mail where we are root: Dovecot serves no mail as root
+_PATHS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+
+# With its guards against guessing (the delay, the penalty kept by anvil) every failed login after
+# the first would be held back up to 18 seconds.
+_CONFIGURATION = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+protocols = imap
+listen = 127.0.0.1
+ssl = required
+ssl_cert = <{certificates.chain_file}
+ssl_key = <{certificates.key_file}
+default_internal_user = {internal}
+default_internal_group = {internal_group}
+default_login_user = {login}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = sdbox:{folder}/mail/%u
+auth_mechanisms = plain login
+auth_failure_delay = 0
+passdb {{
+  driver = passwd-file
+  args = {folder}/users/%u
+}}
+userdb {{
+  driver = static
+  args = uid={mail} gid={mail_group} home={folder}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Sent {{
+    auto = create
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    auto = create
+    special_use = \\Trash
+  }}
+  mailbox Junk {{
+    auto = create
+    special_use = \\Junk
+  }}
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {port}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+service imap {{
+  process_limit = 64
+}}
+"""
+
+
+def executable() -> str | None:
+    """Dovecot's path; None where it is not installed."""
+    return shutil.which("dovecot", path=_PATHS)
+
+
+@dataclass(frozen=True)
+class _Owners:
+    internal: str
+    internal_group: str
+    login: str
+    mail: str
+    mail_group: str
+
+
+def _owners() -> _Owners:
+    if os.geteuid() == 0:
+        group = grp.getgrgid(pwd.getpwnam(_MAIL_USER).pw_gid).gr_name
+        return _Owners("dovecot", "dovecot", "dovenull", _MAIL_USER, group)
+    me, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    return _Owners(me, group, me, me, group)
+
+
+class Dovecot(Mailboxes):
+    """Up when constructed; `stop` ends it and removes its folder."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        super().__init__(certificates.ca_file)
+        program = executable()
+        if program is None:
+            raise FileNotFoundError("Dovecot is not installed (Debian: dovecot-imapd)")
+        self._folder = Path(tempfile.mkdtemp(prefix="ablage-dovecot-"))
+        self.port = _free_port()
+        self._prepare(_owners(), certificates)
+        self._process = subprocess.Popen(  # noqa: S603  our own arguments
+            [program, "-F", "-c", str(self._folder / "dovecot.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait_until_up()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(START_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self, owners: _Owners, certificates: Certificates) -> None:
+        self._folder.chmod(0o755)  # the mail user walks through it
+        for name in ("run", "state", "mail", "users"):
+            (self._folder / name).mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(self._folder / "mail", owners.mail, owners.mail_group)
+        (self._folder / "dovecot.conf").write_text(
+            _CONFIGURATION.format(
+                folder=self._folder, certificates=certificates, port=self.port, **vars(owners)
+            )
+        )
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        log = self._folder / "dovecot.log"
+        told = log.read_text() if log.exists() else ""
+        self.stop()
+        raise RuntimeError(f"Dovecot did not start: {told[-500:]}")
+
+    def _make_user(self, user: str, password: str) -> None:
+        # A file each: Dovecot looks at a changed one only once a second.
+        (self._folder / "users" / user).write_text(f"{user}:{{PLAIN}}{password}::::::\n")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
