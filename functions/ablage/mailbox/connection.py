@@ -1,0 +1,197 @@
+"""One connection to one mailbox, with an end to everything.
+
+imaplib's `timeout` counts per recv: a server that drips a byte a second holds it for ever, one 300
+MB literal costs 3.7 GB. So every read here is bounded by the session's deadline and bytes, and a
+line or literal by its own limit."""
+
+import imaplib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from imap_tools import BaseMailBox, ImapToolsError
+
+from ablage.errors import AccountFault
+from ablage.mailbox.faults import fault, translated
+from ablage.mailbox.network import Network, tls_context
+
+SESSION_SECONDS = 100.0  # sync's timeout is 120 s
+SILENCE_SECONDS = 20.0  # without a single byte
+SESSION_BYTES = 512 * 1024 * 1024
+LINE_BYTES = 1024 * 1024  # a SEARCH answer of 90,000 UIDs
+LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
+_RECV_BYTES = 64 * 1024
+
+_BUSY = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of one session: seconds in all, seconds of silence, bytes received. `clock` counts
+    seconds."""
+
+    seconds: float = SESSION_SECONDS
+    silence: float = SILENCE_SECONDS
+    received: int = SESSION_BYTES
+    clock: Callable[[], float] = time.monotonic
+
+
+class GuardedIMAP4(imaplib.IMAP4_SSL):
+    """imaplib over our own socket and buffer. Every method raises AccountFault when a bound is
+    passed."""
+
+    def __init__(self, network: Network, host: str, port: int, bounds: Bounds) -> None:
+        self._network = network
+        self._bounds = bounds
+        self._deadline = bounds.clock() + bounds.seconds
+        self._buffer = bytearray()
+        self.received = 0
+        super().__init__(host, port, ssl_context=tls_context(network.ca_file))
+
+    def open(
+        self,
+        host: str = "",
+        port: int | None = 993,
+        timeout: float | None = None,  # noqa: ARG002 - imaplib's signature
+    ) -> None:
+        self.host = host
+        self.port = port or 993
+        self.sock = self._network.connect(host, self.port, self._left())
+
+    def shutdown(self) -> None:
+        self.sock.close()
+
+    def send(self, data: Any) -> None:
+        self.sock.settimeout(self._left())
+        with translated():
+            self.sock.sendall(data)
+
+    def readline(self) -> bytes:
+        """Up to and with LF; what is left at the end of the stream may lack it (imaplib then
+        aborts)."""
+        start = 0
+        while (end := self._buffer.find(b"\n", start)) < 0:
+            start = len(self._buffer)
+            if start > LINE_BYTES:
+                raise fault("budget_exceeded")
+            self._fill()
+        return self._cut(end + 1)
+
+    def read(self, size: int) -> bytes:
+        """A literal imaplib meets outside our own fetching."""
+        if size > LITERAL_BYTES:
+            raise fault("budget_exceeded")
+        return self.take(size)
+
+    def take(self, size: int) -> bytes:
+        """Exactly `size` bytes. Memory grows with what arrives, not with what is announced."""
+        while len(self._buffer) < size:
+            self._fill()
+        return self._cut(size)
+
+    def _cut(self, size: int) -> bytes:
+        data = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return data
+
+    def _fill(self) -> None:
+        self.sock.settimeout(min(self._left(), self._bounds.silence))
+        with translated():
+            data = self.sock.recv(_RECV_BYTES)
+        if not data:
+            raise fault("server_hung_up")
+        self.received += len(data)
+        if self.received > self._bounds.received:
+            raise fault("budget_exceeded")
+        self._buffer += data
+
+    def _left(self) -> float:
+        left = self._deadline - self._bounds.clock()
+        if left <= 0:
+            raise fault("timeout")
+        return left
+
+
+class Mailbox(BaseMailBox):
+    """imap-tools over a guarded connection; we use its login, its folder selection and its errors,
+    never its `fetch` (it mixes up bodies and costs eight times the CPU)."""
+
+    client: GuardedIMAP4
+
+    def __init__(self, network: Network, host: str, port: int, bounds: Bounds) -> None:
+        self._make_client: Callable[[], GuardedIMAP4] = lambda: GuardedIMAP4(
+            network, host, port, bounds
+        )
+        super().__init__()
+
+    def _get_mailbox_client(self) -> GuardedIMAP4:
+        return self._make_client()
+
+
+def connect(network: Network, host: str, port: int, bounds: Bounds | None = None) -> Mailbox:
+    """Connected, greeted, not logged in. Raises AccountFault; a PREAUTH greeting is refused, for
+    nobody proved anything."""
+    with translated("connect_failed"):
+        mailbox = Mailbox(network, host, port, bounds or Bounds())
+    if mailbox.client.state != "NONAUTH":
+        close(mailbox)
+        raise fault("protocol_error")
+    return mailbox
+
+
+def login(mailbox: Mailbox, username: str, password: str) -> frozenset[str]:
+    """Log in and read the capabilities again (they grow: MOVE, UIDPLUS, SPECIAL-USE). Raises
+    AccountFault."""
+    if _CONTROL.search(username) or _CONTROL.search(password):
+        raise fault("login_refused")
+    with translated():
+        _authenticate(mailbox, username, password)
+        return _capabilities(mailbox)
+
+
+def _authenticate(mailbox: Mailbox, username: str, password: str) -> None:
+    """LOGIN carries ASCII; anything else goes through AUTHENTICATE PLAIN as UTF-8 (RFC 2595)."""
+    is_plain = username.isascii() and password.isascii()
+    method = mailbox.login if is_plain else mailbox.login_utf8
+    try:
+        method(username, password, initial_folder=None)
+    except ImapToolsError as error:
+        raise _login_fault(getattr(error, "command_result", ())) from None
+    except imaplib.IMAP4.abort:
+        raise fault("server_hung_up") from None
+    except imaplib.IMAP4.error as error:
+        raise _login_fault(error.args) from None
+
+
+def _login_fault(parts: Any) -> AccountFault:
+    """The response code decides: a busy server says nothing about the password. BAD is about the
+    command."""
+    text = repr(parts).encode(errors="replace")
+    if _BUSY.search(text):
+        return fault("server_unavailable")
+    return fault("protocol_error" if b"command error: BAD" in text else "login_refused")
+
+
+def _capabilities(mailbox: Mailbox) -> frozenset[str]:
+    """Most servers send them with the tagged OK; then no round trip is needed."""
+    known: list[Any] | None = mailbox.client.untagged_responses.pop("CAPABILITY", None)
+    if not known:
+        typ, known = mailbox.client.capability()
+        if typ != "OK":
+            raise fault("protocol_error")
+    words = known[-1] if isinstance(known[-1], bytes) else b""
+    return frozenset(words.decode("ascii", "replace").upper().split())
+
+
+def close(mailbox: Mailbox) -> None:
+    """LOGOUT without waiting for its answer: a round trip nobody needs."""
+    client = mailbox.client
+    try:
+        client.send(b"BYE0 LOGOUT\r\n")
+    except AccountFault:
+        pass
+    finally:
+        client.shutdown()

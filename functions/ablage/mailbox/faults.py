@@ -1,0 +1,68 @@
+"""What goes wrong with a mailbox, as AccountFault: our words and a stable code, never the server's
+text.
+
+| code               | state            | when |
+|--------------------|------------------|-------------------------------------------------------------------|
+| login_refused      | reauth_required  | LOGIN answered NO | | server_unavailable | degraded
+| NO [UNAVAILABLE], [INUSE], [LIMIT], [SERVERBUG]: says nothing about the password | | host_unknown
+| degraded         | the name does not resolve | | address_refused    | degraded         | private
+or special address, or another port than 993 | | connect_failed     | degraded         | nobody
+answers there | | tls_failed         | degraded         | certificate or handshake | | timeout
+| degraded         | silence, or the session's deadline | | server_hung_up     | degraded         |
+closed in the middle, BYE | | protocol_error     | degraded         | an answer that is no IMAP, or
+a command refused | | budget_exceeded    | degraded         | a line, literal or session larger than
+we read | | folder_missing     | degraded         | EXAMINE answered NO |"""
+
+import imaplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ablage.errors import AccountFault
+
+_DETAILS = {
+    "login_refused": "The mail server refused the login. Check user name and password.",
+    "server_unavailable": "The mail server is busy; we try again.",
+    "host_unknown": "The host name does not resolve. Check its spelling.",
+    "address_refused": "Only public addresses and port 993 are allowed.",
+    "connect_failed": "No connection to the mail server.",
+    "tls_failed": "The server's TLS certificate could not be verified for this host name.",
+    "timeout": "The mail server did not answer in time; we try again.",
+    "server_hung_up": "The mail server closed the connection; we try again.",
+    "protocol_error": "The mail server answered in a way we do not understand.",
+    "budget_exceeded": "The mail server sent more than one session may hold.",
+    "folder_missing": "The folder can not be opened; it may have been renamed or removed.",
+}
+
+
+def fault(code: str) -> AccountFault:
+    state = "reauth_required" if code == "login_refused" else "degraded"
+    return AccountFault(code, _DETAILS[code], state)
+
+
+@contextmanager
+def translated(lost: str = "server_hung_up") -> Iterator[None]:
+    """Faults of imaplib, ssl and sockets as AccountFault. `lost`: the code of a plain OSError here.
+
+    The causes are cut off (`from None`): their texts hold what the server or the user typed."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise fault(_tls_code(error)) from None
+    except TimeoutError:
+        raise fault("timeout") from None
+    except socket.gaierror:
+        raise fault("host_unknown") from None
+    except OSError:
+        raise fault(lost) from None
+    except imaplib.IMAP4.abort:
+        raise fault("server_hung_up") from None
+    except imaplib.IMAP4.error:
+        raise fault("protocol_error") from None
+
+
+def _tls_code(error: ssl.SSLError) -> str:
+    """A record cut short is a lost connection, not a certificate's fault."""
+    lost = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return "server_hung_up" if isinstance(error, lost) else "tls_failed"

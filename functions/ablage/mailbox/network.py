@@ -1,0 +1,95 @@
+"""Where we connect to: resolved once, checked, and connected to as checked (no second look-up to
+rebind)."""
+
+import functools
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ablage.mailbox.faults import fault, translated
+from ablage.settings import Settings
+
+IMAPS_PORT = 993
+CONNECT_SECONDS = 10.0
+
+# ipaddress calls these global on some Python versions [reliability-security M6]
+_MORE_REFUSED = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("192.88.99.0/24"),
+)
+
+Resolver = Callable[..., list[Any]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """`ca_file` adds a CA to the public ones. `local_hosts` (`host:port`) are exempt from the port
+    and address rule, not from TLS. `resolve` has the signature of `socket.getaddrinfo`."""
+
+    ca_file: str = ""
+    local_hosts: frozenset[str] = frozenset()
+    resolve: Resolver = socket.getaddrinfo
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Network":
+        hosts = (host.strip() for host in settings.mail_local_hosts.split(","))
+        return cls(settings.mail_ca_file, frozenset(host for host in hosts if host))
+
+    def address(self, host: str, port: int) -> str:
+        """The IPv4 address to connect to. Raises AccountFault `address_refused`, `host_unknown`.
+
+        Every answer must be public: a name with one private address is refused as a whole."""
+        is_local = f"{host}:{port}" in self.local_hosts
+        if not is_local and port != IMAPS_PORT:
+            raise fault("address_refused")
+        addresses = self._resolved(host, port)
+        if not is_local and not all(is_public(address) for address in addresses):
+            raise fault("address_refused")
+        return addresses[0]
+
+    def _resolved(self, host: str, port: int) -> list[str]:
+        try:
+            with translated("host_unknown"):
+                answers = self.resolve(host, port, socket.AF_INET, socket.SOCK_STREAM)
+        except (UnicodeError, ValueError):  # a label of 64 characters, a NUL
+            raise fault("host_unknown") from None
+        if not answers:
+            raise fault("host_unknown")
+        return [str(answer[4][0]) for answer in answers]
+
+    def connect(self, host: str, port: int, seconds: float) -> ssl.SSLSocket:
+        """A verified TLS connection to the checked address; certificate and SNI are the host's.
+
+        Raises AccountFault."""
+        address = self.address(host, port)
+        with translated("connect_failed"):
+            plain = socket.create_connection((address, port), timeout=min(seconds, CONNECT_SECONDS))
+        try:
+            with translated("tls_failed"):
+                return tls_context(self.ca_file).wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+def is_public(address: str) -> bool:
+    """IPv4 only: an IPv6 form may hide any IPv4 address inside (mapped, 6to4, NAT64)."""
+    try:
+        parsed = ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    is_special = parsed.is_multicast or parsed.is_reserved or not parsed.is_global
+    return not is_special and not any(parsed in network for network in _MORE_REFUSED)
+
+
+@functools.cache
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """One per process: making one costs 30 ms of CPU. Verifies; nothing turns that off."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    return context

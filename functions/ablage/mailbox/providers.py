@@ -1,0 +1,43 @@
+"""Providers' quirks, a row each, with where it is known from. A host that is not listed gets the
+last row."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Provider:
+    """`hosts` are host names or their endings; `depth` is how many FETCH commands may be in
+    flight."""
+
+    name: str
+    hosts: tuple[str, ...]
+    depth: int
+    source: str
+
+
+PROVIDERS = (
+    Provider(
+        "microsoft365",
+        ("outlook.office365.com", "outlook.office.com", "imap-mail.outlook.com"),
+        1,
+        "throttles bursts, then disconnects: imapsync#272, #212",
+    ),
+    Provider(
+        "yahoo",
+        (".mail.yahoo.com", ".aol.com"),
+        1,
+        "low connection and command limits, NO [UNAVAILABLE] UID FETCH: imapsync#119, mailflow#433",
+    ),
+    Provider(
+        "gmail",
+        ("imap.gmail.com", "imap.googlemail.com"),
+        4,
+        "2,500 MB a day, 15 connections: chatwoot#6082",
+    ),
+    Provider("other", ("",), 4, "eight in flight are as fast as any [imap-sync section 1]"),
+)
+
+
+def provider_of(host: str) -> Provider:
+    name = host.lower().rstrip(".")
+    return next(row for row in PROVIDERS if any(name.endswith(host) for host in row.hosts))

@@ -1,0 +1,184 @@
+"""Looking: STATUS of folders in one flight, opening one read-only, searching UIDs, listing sizes
+and dates."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+from imap_tools import AND, ImapToolsError
+
+from ablage.mailbox.connection import Mailbox
+from ablage.mailbox.faults import fault, translated
+from ablage.mailbox.wire import Answer, Wire, number, pairs, quote, string
+
+MAX_UID = 2**32 - 1
+LISTED = 1000  # UIDs in one listing command
+SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """None where the server did not say."""
+
+    uidvalidity: int | None
+    uidnext: int | None
+    messages: int | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A mail before its body is fetched. `size` as announced (it may lie), `received_at`
+    INTERNALDATE in UTC."""
+
+    uid: int
+    size: int
+    received_at: datetime | None
+
+
+def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:
+    """All in one flight; by name, never by order. A folder that is missing in the answer could not
+    be looked at.
+
+    Raises AccountFault."""
+    tags = [wire.send(b"STATUS " + quote(n) + b" (UIDNEXT UIDVALIDITY MESSAGES)") for n in names]
+    answers = [answer for tag in tags for answer in wire.finish(tag)[1]]
+    found: dict[bytes, FolderStatus] = {}
+    for answer in answers:
+        if answer.name == b"STATUS" and len(answer.values) >= 2:
+            name = string(answer.values[0]) or b""
+            found[b"INBOX" if name.upper() == b"INBOX" else name] = _status(answer.values[-1])
+    return {name: found[name] for name in names if name in found}
+
+
+def _status(values: Any) -> FolderStatus:
+    known = pairs(values) if isinstance(values, list) else {}
+    return FolderStatus(
+        number(known.get(b"UIDVALIDITY")),
+        number(known.get(b"UIDNEXT")),
+        number(known.get(b"MESSAGES")),
+    )
+
+
+def examine(mailbox: Mailbox, name: bytes) -> FolderStatus:
+    """Open read-only. UIDVALIDITY is 0 where the server has none. Raises AccountFault
+    `folder_missing`."""
+    quote(name)
+    try:
+        with translated():
+            mailbox.folder.set(name, readonly=True)
+    except ImapToolsError:
+        raise fault("folder_missing") from None
+    told = mailbox.client.untagged_responses
+    return FolderStatus(
+        _told(told, "UIDVALIDITY") or 0, _told(told, "UIDNEXT"), _told(told, "EXISTS")
+    )
+
+
+def _told(told: dict[str, Any], name: str) -> int | None:
+    values = told.get(name)
+    return number(bytes(values[-1])) if values and isinstance(values[-1], bytes) else None
+
+
+def new_uids(wire: Wire, above: int, since: date | None = None) -> list[int]:
+    """Ascending UIDs > `above`; with `since` only mail whose INTERNALDATE may be of that day or
+    later, whatever the server's time zone. `n:*` always answers the last mail: filtered. Raises
+    AccountFault."""
+    words = [b"UID %d:*" % (above + 1)]
+    if since is not None:
+        words.append(str(AND(date_gte=since - timedelta(days=1))).strip("()").encode())
+    return [uid for uid in search(wire, b" ".join(words)) if uid > above]
+
+
+def last_uid(wire: Wire) -> int:
+    """The highest UID in the folder, 0 when empty. Not UIDNEXT: that may run ahead."""
+    return max(search(wire, b"UID *"), default=0)
+
+
+def search(wire: Wire, criteria: bytes) -> list[int]:
+    """Ascending and without doubles; what is no UID is dropped. Raises AccountFault."""
+    status, answers = wire.finish(wire.send(b"UID SEARCH " + criteria))
+    if status != b"OK":
+        raise fault("protocol_error")
+    values = [value for a in answers if a.name == b"SEARCH" for value in a.values]
+    return sorted({uid for value in values if (uid := as_uid(value))})
+
+
+def as_uid(value: Any) -> int | None:
+    uid = number(value)
+    return uid if uid is not None and 1 <= uid <= MAX_UID else None
+
+
+def list_sizes(wire: Wire, uids: Sequence[int]) -> list[Listed]:
+    """Size and INTERNALDATE of these UIDs, ascending; those that are gone are left out. Raises
+    AccountFault."""
+    wanted = set(uids)
+    listed: dict[int, Listed] = {}
+    for start in range(0, len(uids), LISTED):
+        for part in uid_sets(uids[start : start + LISTED]):
+            command = b"UID FETCH " + part + b" (UID INTERNALDATE RFC822.SIZE)"
+            status, answers = wire.finish(wire.send(command))
+            if status == b"BAD":
+                raise fault("protocol_error")
+            found = (row for answer in answers if (row := _listed(answer)))
+            listed |= {row.uid: row for row in found if row.uid in wanted}
+    return [listed[uid] for uid in sorted(listed)]
+
+
+def _listed(answer: Answer) -> Listed | None:
+    """None for answers that are no FETCH of a known UID: other clients' flag changes come in
+    between."""
+    items = fetch_items(answer)
+    uid, size = as_uid(items.get(b"UID")), number(items.get(b"RFC822.SIZE"))
+    if uid is None or size is None:
+        return None
+    return Listed(uid, size, internal_date(items.get(b"INTERNALDATE")))
+
+
+def fetch_items(answer: Answer) -> dict[bytes, Any]:
+    if answer.name != b"FETCH" or not answer.values or not isinstance(answer.values[0], list):
+        return {}
+    return pairs(answer.values[0])
+
+
+def uid_sets(uids: Iterable[int]) -> list[bytes]:
+    """`1:3,7` of ascending UIDs, cut into sets of at most SET_BYTES."""
+    ranges: list[list[int]] = []
+    for uid in uids:
+        if ranges and ranges[-1][1] == uid - 1:
+            ranges[-1][1] = uid
+        else:
+            ranges.append([uid, uid])
+    sets: list[bytes] = []
+    for low, high in ranges:
+        text = b"%d" % low if low == high else b"%d:%d" % (low, high)
+        if sets and len(sets[-1]) + len(text) < SET_BYTES:
+            sets[-1] += b"," + text
+        else:
+            sets.append(text)
+    return sets
+
+
+_DATE = re.compile(
+    r"\s?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def internal_date(value: Any) -> datetime | None:
+    """INTERNALDATE (RFC 9051 date-time) in UTC; None when it is none."""
+    match = _DATE.fullmatch((string(value) or b"").decode("latin-1"))
+    if not match:
+        return None
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+    try:
+        zone = timezone(-offset if sign == "-" else offset)
+        number_of_month = _MONTHS.index(month.lower()) + 1
+        at = datetime(
+            int(year), number_of_month, int(day), int(hour), int(minute), int(second), tzinfo=zone
+        )
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

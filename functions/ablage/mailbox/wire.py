@@ -1,0 +1,227 @@
+"""IMAP answers, read one at a time as they come (RFC 9051 section 7): text, quoted strings,
+literals, nested lists.
+
+imaplib pools answers and pairs them blindly; here each answer is whole before anybody looks at it,
+a literal stands where the server put it, and what does not parse is a fault of this connection,
+never half a mail."""
+
+import re
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from ablage.limits import SINGLE_PUT_BYTES
+from ablage.mailbox.connection import LITERAL_BYTES
+from ablage.mailbox.faults import fault
+
+MAX_DEPTH = 20  # of nested lists
+MAX_LITERALS = 64  # in one answer
+_PIECE_BYTES = 1024 * 1024
+
+_LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n\Z")
+_TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_STATUS_ANSWERS = {b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"}
+_OUR_TAG = re.compile(rb"W\d+")
+_HEAD = re.compile(rb"(\S+) (?:(\d{1,10}) )?([A-Za-z0-9-]+)")
+
+Body = bytes | BinaryIO
+
+
+class Atom(bytes):
+    """An unquoted word: `NIL` as an atom is nothing, as a string it is a name."""
+
+
+@dataclass(frozen=True)
+class Literal:
+    """`body` is bytes, or an open temporary file when it is larger than SINGLE_PUT_BYTES."""
+
+    size: int
+    body: Body = field(repr=False)
+
+
+class Transport(Protocol):
+    def readline(self) -> bytes: ...
+    def take(self, size: int) -> bytes: ...
+    def send(self, data: bytes) -> None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`tag` is `*`, `+` or ours; `name` upper case; `values` nested lists of Atom, bytes and
+    Literal, for status answers empty with `text` instead."""
+
+    tag: bytes
+    name: bytes
+    values: list[Any] = field(default_factory=list)
+    text: bytes = b""
+
+
+class Wire:
+    """Sends commands with tags of its own and reads answers. `literal_bytes` bounds each
+    literal."""
+
+    def __init__(self, transport: Transport, literal_bytes: int = LITERAL_BYTES) -> None:
+        self._transport = transport
+        self._sent = 0
+        self._ended: dict[bytes, bytes] = {}
+        self.literal_bytes = literal_bytes
+
+    def send(self, command: bytes) -> bytes:
+        """Returns the tag to wait for. Raises AccountFault; a control character never reaches the
+        wire."""
+        if any(byte < 0x20 or byte == 0x7F for byte in command):
+            raise fault("protocol_error")
+        self._sent += 1
+        tag = b"W%d" % self._sent
+        self._transport.send(tag + b" " + command + b"\r\n")
+        return tag
+
+    def read(self) -> Answer:
+        """The next answer, whole. Raises AccountFault."""
+        line = self._line()
+        head = _HEAD.match(line)
+        if head is None:
+            return _odd(line)
+        tag, _number, name = head.group(1), head.group(2), head.group(3).upper()
+        if tag not in {b"*", b"+"} and not _OUR_TAG.fullmatch(tag):
+            raise fault("protocol_error")
+        if tag != b"*" or name in _STATUS_ANSWERS:
+            return Answer(tag, name, text=line[head.end() :].strip())
+        return Answer(tag, name, parse(self._segments(line, head.end())))
+
+    def finish(self, tag: bytes) -> tuple[bytes, list[Answer]]:
+        """Status of the command (`OK`, `NO`, `BAD`) and the answers before it."""
+        answers: list[Answer] = []
+        while tag not in self._ended:
+            answer = self.read()
+            check_alive(answer)
+            if answer.tag == b"*":
+                answers.append(answer)
+            else:
+                self._ended[answer.tag] = answer.name
+        return self._ended.pop(tag), answers
+
+    def _line(self) -> bytes:
+        line = self._transport.readline()
+        if not line.endswith(b"\r\n"):
+            raise fault("protocol_error")
+        return line
+
+    def _segments(self, line: bytes, start: int) -> list[bytes | Literal]:
+        segments: list[bytes | Literal] = []
+        while literal := _LITERAL.search(line, start):
+            if len(segments) > 2 * MAX_LITERALS:
+                raise fault("protocol_error")
+            segments += [line[start : literal.start()], self._literal(int(literal.group(1)))]
+            start = 0
+            line = self._line()
+            if line == b"\r\n":  # some servers put an empty line behind a literal [cpython#88574]
+                line = self._line()
+        return [*segments, line[start:]]
+
+    def _literal(self, size: int) -> Literal:
+        if size > self.literal_bytes:
+            raise fault("budget_exceeded")
+        if size <= SINGLE_PUT_BYTES:
+            return Literal(size, self._transport.take(size))
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - whoever takes the mail closes it
+        left = size
+        try:
+            while left:
+                piece = self._transport.take(min(left, _PIECE_BYTES))
+                spool.write(piece)
+                left -= len(piece)
+        except BaseException:
+            spool.close()
+            raise
+        spool.seek(0)
+        return Literal(size, spool)
+
+
+def check_alive(answer: Answer) -> None:
+    """Raises AccountFault when the server says good-bye."""
+    if answer.tag == b"*" and answer.name == b"BYE":
+        raise fault("server_hung_up")
+
+
+def _odd(line: bytes) -> Answer:
+    """`+ ...` and the empty lines some servers send are skipped, anything else is no IMAP."""
+    if line.startswith(b"+") or not line.strip():
+        return Answer(b"+", b"")
+    raise fault("protocol_error")
+
+
+def parse(segments: list[bytes | Literal]) -> list[Any]:
+    """Nested lists from text and literals. Raises AccountFault `protocol_error`."""
+    root: list[Any] = []
+    stack = [root]
+    for segment in segments:
+        if isinstance(segment, Literal):
+            stack[-1].append(segment)
+        else:
+            _parse_text(segment, stack)
+    if len(stack) != 1:
+        raise fault("protocol_error")
+    return root
+
+
+def _parse_text(text: bytes, stack: list[list[Any]]) -> None:
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        token = _TOKEN.match(text, position, end)
+        if token is None:
+            raise fault("protocol_error")
+        position = token.end()
+        paren, quoted, atom = token.groups()
+        if atom is not None:
+            stack[-1].append(Atom(atom))
+        elif quoted is not None:
+            stack[-1].append(_ESCAPED.sub(rb"\1", quoted))
+        else:
+            _bracket(paren, stack)
+
+
+def _bracket(paren: bytes, stack: list[list[Any]]) -> None:
+    if paren == b"(" and len(stack) <= MAX_DEPTH:
+        inner: list[Any] = []
+        stack[-1].append(inner)
+        stack.append(inner)
+    elif paren == b")" and len(stack) > 1:
+        stack.pop()
+    else:
+        raise fault("protocol_error")
+
+
+def pairs(values: list[Any]) -> dict[bytes, Any]:
+    """The items of a FETCH or STATUS list by upper-case name; names that are no atoms are left
+    out."""
+    return {
+        bytes(name).upper(): value
+        for name, value in zip(values[::2], values[1::2], strict=False)
+        if isinstance(name, Atom)
+    }
+
+
+def string(value: Any) -> bytes | None:
+    """The bytes of an atom, quoted string or small literal; None for NIL and lists."""
+    if isinstance(value, Literal):
+        return value.body if isinstance(value.body, bytes) else None
+    if isinstance(value, bytes) and not (isinstance(value, Atom) and value.upper() == b"NIL"):
+        return bytes(value)
+    return None
+
+
+def number(value: Any) -> int | None:
+    """A number of IMAP (RFC 9051: 32 bits unsigned; 63 for sizes)."""
+    text = string(value)
+    if text is None or not text.isdigit() or len(text) > 19:
+        return None
+    return int(text)
+
+
+def quote(name: bytes) -> bytes:
+    """A quoted string. Raises AccountFault for what no quoted string can hold."""
+    if any(byte < 0x20 or byte == 0x7F for byte in name):
+        raise fault("folder_missing")
+    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
