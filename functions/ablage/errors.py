@@ -4,6 +4,7 @@ AblageError                      code: stable, detail: one plain sentence, never
 ├── InvalidInput                 what the caller sent cannot be used (HTTP 422; `status` may say 400)
 ├── NotFound                     no such thing in this tenant (HTTP 404)
 ├── Conflict                     a newer version exists, or it exists already (HTTP 409)
+│   └── PreconditionFailed       the version the caller named is not the one there (HTTP 412)
 ├── Gone                         it was here and has expired (HTTP 410)
 └── AccountFault                 a mailbox refuses or misbehaves: becomes the account's state, never an exception
 Store errors (`ablage.store.table`):
@@ -33,6 +34,12 @@ class NotFound(AblageError):
 
 class Conflict(AblageError):
     status = 409
+
+
+class PreconditionFailed(Conflict):
+    """The caller named the version it had read, and another stands there."""
+
+    status = 412
 
 
 class Gone(AblageError):

@@ -1,0 +1,67 @@
+"""Reads a request body with distrust, before the resolver does."""
+
+import base64
+import binascii
+import json
+from typing import Any, NoReturn
+
+from ablage import limits
+from api.problems import Refused
+
+_OVERHEAD = 4 / 3  # base64
+
+
+def check_body(event: dict[str, Any]) -> None:
+    """Puts the decoded text back into the event.
+
+    Raises Refused 413 `body_too_large`, 415 `unsupported_media_type`, 400 `malformed_json`.
+    """
+    body = event.get("body")
+    if not body:
+        return
+    if len(body) > limits.REQUEST_BYTES * _OVERHEAD:
+        raise _too_large()
+    _check_media_type(event)
+    text = _text(body, encoded=bool(event.get("isBase64Encoded")))
+    if len(text.encode(errors="replace")) > limits.REQUEST_BYTES:
+        raise _too_large()
+    _check_json(text)
+    event["body"], event["isBase64Encoded"] = text, False
+
+
+def _check_media_type(event: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media_type = headers.get("content-type", "application/json").partition(";")[0].strip()
+    if media_type.lower() != "application/json":
+        raise Refused(415, "unsupported_media_type", "Send JSON: Content-Type: application/json.")
+
+
+def _text(body: str, *, encoded: bool) -> str:
+    try:
+        return base64.b64decode(body, validate=True).decode() if encoded else body
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise _malformed("The body is not UTF-8.") from error
+
+
+def _check_json(text: str) -> None:
+    """Also refuses what Python reads and JSON does not have, nesting without end, and lone
+    surrogates, which no store takes."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise _malformed("The body is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise _malformed("The body must be a JSON object.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _malformed(detail: str) -> Refused:
+    return Refused(400, "malformed_json", detail)
+
+
+def _too_large() -> Refused:
+    return Refused(413, "body_too_large", f"A body has at most {limits.REQUEST_BYTES} bytes.")

@@ -1,0 +1,94 @@
+"""The HTTP API's door: who calls, may they, can it be read; then the route."""
+
+import logging
+import time
+import traceback
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestValidationError,
+    ResponseValidationError,
+)
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ablage.errors import AblageError
+from ablage.settings import settings
+from api import operations, problems
+from api.bodies import check_body
+from api.routes import router
+from api.tenant import caller_of, require_scope
+
+RESERVE_SECONDS = 4  # of the invocation, for the answer
+
+logger = Logger(service="api")
+# The resolver would log errors with their texts, which may hold what the caller sent.
+logging.getLogger("aws_lambda_powertools.event_handler").setLevel(logging.CRITICAL + 1)
+
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app.include_router(router)
+
+
+def _refused(error: AblageError) -> Response[str]:
+    return problems.response(problems.of_error(error))
+
+
+def _does_not_fit(error: RequestValidationError) -> Response[str]:
+    return problems.response(problems.of_validation(error.errors()))
+
+
+def _our_fault(error: ResponseValidationError) -> Response[str]:
+    places = [".".join(map(str, found["loc"])) for found in error.errors()]
+    logger.error("answer does not fit its schema", extra={"places": places})
+    return problems.response(_internal())
+
+
+app.exception_handler(AblageError)(_refused)
+app.exception_handler(RequestValidationError)(_does_not_fit)
+app.exception_handler(ResponseValidationError)(_our_fault)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    request_id = str(event.get("requestContext", {}).get("requestId", ""))
+    try:
+        result = _answer(event, context)
+    except AblageError as error:
+        result = problems.result(problems.of_error(error))
+    except Exception as error:  # the boundary: nothing of it may reach the caller
+        _log_unexpected(error, request_id)
+        result = problems.result(
+            _internal() | {"errors": [{"pointer": "request_id", "detail": request_id}]}
+        )
+    result["headers"] = (result.get("headers") or {}) | {
+        "X-Request-Id": request_id,
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return result
+
+
+def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    http = event["requestContext"]["http"]
+    operation = operations.find(http["method"].upper(), event["rawPath"])
+    caller = caller_of(event, settings())
+    logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
+    require_scope(caller, operation.scope)
+    check_body(event)
+    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    app.context |= {"caller": caller, "until": time.monotonic() + left}
+    return app.resolve(event, context)
+
+
+def _internal() -> dict[str, Any]:
+    return problems.problem(500, "internal", "Something failed on our side; try again.")
+
+
+def _log_unexpected(error: Exception, request_id: str) -> None:
+    """Type and places, no text: texts of AWS errors may quote parameters."""
+    frames = [
+        f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
+    ]
+    extra = {"error": type(error).__name__, "frames": frames, "api_request_id": request_id}
+    logger.error("unexpected", extra=extra)

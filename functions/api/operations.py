@@ -1,0 +1,71 @@
+"""Every route with its scope: one table for the code, the OpenAPI file and the template's test."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from api.problems import Refused
+
+SECURITY_SCHEME = "jwt"
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools annotates no constructor
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`path` as in OpenAPI: `/v1/accounts/{account}`."""
+
+    method: str
+    path: str
+    scope: str
+
+    def matches(self, path: str) -> bool:
+        parts, asked = self.path.split("/"), path.split("/")
+        return len(parts) == len(asked) and all(
+            bool(given) if part.startswith("{") else part == given
+            for part, given in zip(parts, asked, strict=True)
+        )
+
+
+OPERATIONS: list[Operation] = []
+
+
+def operation(
+    method: str, path: str, scope: str, *, status: int = 200, **more: Any
+) -> Callable[[Handler], Handler]:
+    """Registers a route. The first line of the handler's docstring is its summary."""
+    OPERATIONS.append(Operation(method, path, scope))
+
+    def register(handler: Handler) -> Handler:
+        summary, _, description = (handler.__doc__ or "").strip().partition("\n")
+        router.route(
+            re.sub(r"{(\w+)}", r"<\1>", path),
+            method,
+            summary=summary,
+            description=description.strip() or None,
+            operation_id=handler.__name__,
+            security=[{SECURITY_SCHEME: [scope]}],
+            status_code=status,
+            tags=[path.split("/")[2]],
+            **more,
+        )(handler)
+        return handler
+
+    return register
+
+
+def find(method: str, path: str) -> Operation:
+    """Raises Refused 404 `unknown_route`, 405 `method_not_allowed`."""
+    there = [known for known in OPERATIONS if known.matches(path)]
+    if not there:
+        raise Refused(404, "unknown_route", "There is no such route; see the API's description.")
+    for known in there:
+        if known.method == method:
+            return known
+    methods = ", ".join(sorted(known.method for known in there))
+    raise Refused(405, "method_not_allowed", f"This route takes {methods}.")

@@ -1,0 +1,74 @@
+"""Own-address warnings: whoever carries the address of a connected account gets all its mail.
+
+Shown at three places: switching filing on, writing the entity, reading the account.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from ablage import limits
+from ablage.accounts import Account
+from ablage.store import accounts, address_index, keys, projection
+from ablage.store.table import Table
+from ablage.tenancy import TenantId
+from api.clock import now_epoch
+from api.schemas import Warning_
+
+CODE = "own_address"
+_OVERVIEW = "MAIL#"
+
+
+def entity_warnings(
+    table: Table, tenant: TenantId, entity_type: str, entity_id: str, addresses: Sequence[str]
+) -> list[Warning_]:
+    """One for each connected account whose address is among `addresses` (exact keys)."""
+    owners = address_index.read(table, tenant, addresses)
+    pairs = [(address, account) for address in owners for account in owners[address].own]
+    connected = (_connected(table, tenant, account) for _, account in pairs)
+    return [
+        _warning(table, account, (entity_type, entity_id), address)
+        for (address, _), account in zip(pairs, connected, strict=True)
+        if account is not None
+    ]
+
+
+def account_warnings(table: Table, account: Account) -> list[Warning_]:
+    """One for each entity that carries an address of the account."""
+    addresses = (account.own, *(alias for alias in account.aliases if not alias.startswith("@")))
+    owners = address_index.read(table, account.tenant, addresses)
+    carried = [(entity, address) for address in owners for entity in _entities(owners[address])]
+    return [_warning(table, account, entity, address) for entity, address in carried]
+
+
+def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
+    yield from (("contact", contact) for contact in sorted(owners.contacts))
+    yield from (("customer", customer) for customer in sorted(owners.customers))
+
+
+def _connected(table: Table, tenant: TenantId, account_id: str) -> Account | None:
+    account = accounts.get_account(table, tenant, account_id)
+    return None if account is None or account.deleted else account
+
+
+def _warning(table: Table, account: Account, entity: tuple[str, str], address: str) -> Warning_:
+    messages, more = _count(table, account)
+    return Warning_(
+        code=CODE,
+        detail="It carries the address of a connected account, so that every mail of this account "
+        "is filed at it, as the policy own_address says.",
+        entity_type=entity[0],
+        entity_id=entity[1],
+        account=account.account_id,
+        address=address,
+        messages=messages,
+        more=more,
+    )
+
+
+def _count(table: Table, account: Account) -> tuple[int, bool]:
+    """Mails of the account, up to a limit, and whether there are more."""
+    now = now_epoch()
+    pk = keys.account_partition(account.tenant, account.account_id)
+    rows = (row for row in table.query_all(pk, prefix=_OVERVIEW) if projection.is_live(row, now))
+    found = sum(1 for _ in islice(rows, limits.MESSAGES_COUNTED + 1))
+    return min(found, limits.MESSAGES_COUNTED), found > limits.MESSAGES_COUNTED

@@ -1,0 +1,105 @@
+"""Events as API Gateway's HTTP API sends them (payload 2.0), through the handler and back."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+ALL_SCOPES = "read file manage"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        assert self.headers["Content-Type"] == "application/problem+json", self.text
+        return self.json["code"]
+
+
+class Context:
+    """What the handler reads of Lambda's context."""
+
+    function_name = "api"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:api"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+def event(
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    claims: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`path` as the client sent it; `claims` None is a request without a token."""
+    context: dict[str, Any] = {
+        "accountId": "123456789012",
+        "apiId": "api",
+        "domainName": "api.execute-api.eu-central-1.amazonaws.com",
+        "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+        "requestId": str(uuid.uuid4()),
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": "24/Nov/2026:03:00:00 +0000",
+        "timeEpoch": 1795489200000,
+    }
+    if claims is not None:
+        context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}, quote_via=quote),
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    if query:
+        made["queryStringParameters"] = query
+    if body is not None:
+        made["body"] = body
+    return made
+
+
+@dataclass(frozen=True)
+class Client:
+    """Speaks to `api.handler` as one tenant."""
+
+    tenant: str = "acme"
+    scopes: str = ALL_SCOPES
+    subject: str = "anna"
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        claims = {"tenant": self.tenant, "scope": self.scopes, "sub": self.subject}
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        return send(event(method, path, text, query=query, headers=headers, claims=claims))
+
+
+def send(made: dict[str, Any]) -> Answer:
+    from api.handler import lambda_handler  # noqa: PLC0415  after the environment is set
+
+    result = lambda_handler(made, Context())  # type: ignore[arg-type]  a stand-in for Lambda's
+    return Answer(result["statusCode"], result["headers"], result.get("body") or "")
