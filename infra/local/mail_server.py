@@ -1,44 +1,17 @@
 """What every IMAP server of this machine can do, whoever runs underneath."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from infra.local.certificates import HOST
 from infra.local.imap_wire import ImapWire
 
 
-class MailServer(Protocol):
-    """`host` and `port` speak IMAP over TLS, verified by `ca_file`."""
-
-    host: str
-    port: int
-    ca_file: Path
-
-    def add_user(self, user: str, password: str) -> None: ...
-
-    def connect(self, user: str) -> ImapWire: ...
-
-    def append(
-        self,
-        user: str,
-        folder: str,
-        raw: bytes,
-        *,
-        flags: Iterable[str] = (),
-        received: datetime | None = None,
-    ) -> int: ...
-
-    def create_folder(self, user: str, folder: str) -> None: ...
-
-    def move(self, user: str, source: str, uid: int, target: str) -> int: ...
-
-    def stop(self) -> None: ...
-
-
-class Mailboxes:
-    """Users, and one connection per call: `connect` where many calls follow each other."""
+class Mailboxes(ABC):
+    """IMAP over TLS on `host` and `port`, verified by `ca_file`. Each call is a connection of its
+    own: use `connect` where many follow each other."""
 
     host = HOST
 
@@ -48,11 +21,15 @@ class Mailboxes:
         self.passwords: dict[str, str] = {}
 
     def add_user(self, user: str, password: str) -> None:
+        """A mailbox with INBOX, Sent and Trash."""
         self.passwords[user] = password
         self._make_user(user, password)
 
-    def _make_user(self, user: str, password: str) -> None:
-        """Tell the server underneath."""
+    @abstractmethod
+    def _make_user(self, user: str, password: str) -> None: ...
+
+    @abstractmethod
+    def stop(self) -> None: ...
 
     def connect(self, user: str) -> ImapWire:
         return ImapWire(self.host, self.port, self.ca_file, user, self.passwords[user])
@@ -75,5 +52,6 @@ class Mailboxes:
             wire.create_folder(folder)
 
     def move(self, user: str, source: str, uid: int, target: str) -> int:
+        """The UID in the target folder."""
         with self.connect(user) as wire:
             return wire.move(source, uid, target)
