@@ -1,0 +1,215 @@
+"""What a further copy adds, whatever came before."""
+
+from dataclasses import replace
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablage.copies import Arrival, add_copy
+from ablage.filings import file_by_hand, mark_private, unfile, unmark_private
+from ablage.matching import Decision
+from ablage.messages import AddressDecision, Copy, Entity, Facts, Message, next_version
+from ablage.tenancy import TenantId
+
+C1, C2 = Entity("contact", "c1"), Entity("contact", "c2")
+FROM_X = AddressDecision("x@kunde.de", "from", "matched", ("contact#c1",))
+TO_Y = AddressDecision("y@kunde.de", "to", "matched", ("contact#c2",))
+OWN = AddressDecision("me@own.de", "own_address", "own_address", ("contact#c2",))
+
+
+def arrival(
+    account: str = "a1",
+    *decisions: AddressDecision,
+    digest: str = "aa" * 32,
+    direction: str = "inbound",
+    via: str = "",
+    bcc: tuple[str, ...] = (),
+    authoritative: bool = False,
+    private: bool = False,
+    kind: str = "normal",
+) -> Arrival:
+    copy = Copy(account, "f" * 16, 1, 7, "2026-11-20T10:00:00Z", "bb" * 32, digest)
+    facts = Facts(direction=direction, via=via, bcc=bcc, kind=kind)
+    decision = Decision(direction, via, decisions, authoritative, private)
+    tenant = TenantId("acme")
+    return Arrival(
+        tenant, "m", copy, facts, decision, "2026-11-20T10:00:00Z", frozenset(), 1_800_000_000
+    )
+
+
+def after(*arrivals: Arrival, start: Message | None = None) -> Message:
+    message = start
+    for one in arrivals:
+        wanted = add_copy(one)(message)
+        message = next_version(message, wanted) if wanted else message
+    assert message is not None
+    return message
+
+
+def test_a_copy_seen_again_changes_nothing() -> None:
+    message = after(arrival("a1", FROM_X))
+
+    assert add_copy(arrival("a1", FROM_X))(message) is None
+
+
+def test_a_second_copy_adds_only_addresses_no_copy_had() -> None:
+    moved = AddressDecision("x@kunde.de", "from", "matched", ("contact#c9",))
+
+    message = after(arrival("a1", FROM_X), arrival("a2", moved, TO_Y))
+
+    assert set(message.filings) == {C1, C2}
+
+
+def test_a_block_added_between_two_copies_removes_nothing() -> None:
+    blocked = AddressDecision("x@kunde.de", "from", "blocklist", ("kunde.de",))
+
+    assert set(after(arrival("a1", FROM_X), arrival("a2", blocked)).filings) == {C1}
+
+
+def test_a_copy_of_an_account_that_does_not_file_leaves_the_address_open() -> None:
+    off = AddressDecision("x@kunde.de", "from", "filing_off")
+
+    message = after(arrival("a1", off), arrival("a2", FROM_X))
+
+    assert set(message.filings) == {C1}
+    assert message.decisions == (FROM_X,)
+
+
+def test_a_mail_held_as_claimed_own_is_decided_by_its_sent_copy() -> None:
+    held = AddressDecision("me@own.de", "from", "claimed_own")
+    sent = arrival("a2", TO_Y, direction="outbound", via="sent", authoritative=True)
+
+    message = after(arrival("a1", held), sent)
+
+    assert (set(message.filings), message.facts.direction) == ({C2}, "outbound")
+
+
+def test_a_later_sent_copy_turns_inbound_to_outbound_and_never_back() -> None:
+    sent = arrival("a2", TO_Y, direction="outbound", via="sent", bcc=("y@kunde.de",))
+
+    one = after(arrival("a1", FROM_X), sent)
+    other = after(sent, arrival("a1", FROM_X))
+
+    assert one.facts.direction == other.facts.direction == "outbound"
+    assert one.facts.bcc == other.facts.bcc == ("y@kunde.de",)
+
+
+def test_a_variant_adds_no_filing_but_the_own_address_rule_counts_it() -> None:
+    forged = arrival("a2", TO_Y, digest="cc" * 32)
+    forged_own = arrival("a3", OWN, digest="cc" * 32)
+
+    message = after(arrival("a1", FROM_X), forged)
+    counted = after(forged_own, start=message)
+
+    assert (set(message.filings), message.flags) == ({C1}, {"variant"})
+    assert set(counted.filings) == {C1, C2}
+    assert len(counted.copies) == 3
+
+
+def test_the_genuine_sent_copy_re_decides_what_a_forged_twin_filed() -> None:
+    forged_cc = AddressDecision("z@x.de", "cc", "matched", ("contact#c9",))
+    forged = arrival("a1", forged_cc, OWN, direction="outbound")
+    genuine = arrival(
+        "a2", TO_Y, digest="cc" * 32, direction="outbound", via="sent", authoritative=True
+    )
+
+    message = after(forged, genuine)
+
+    assert set(message.filings) == {C2}
+    assert message.filings[C2].paths == ("own_address:me@own.de", "to:y@kunde.de")
+    assert message.digest == "cc" * 32
+
+
+def test_what_a_person_filed_outlives_the_genuine_copy() -> None:
+    quote = Entity("quote", "q1")
+    message = after(arrival("a1", FROM_X, direction="outbound"))
+    filed = file_by_hand(quote, "anna", "2026-11-20T12:00:00Z")(message)
+    assert filed is not None
+    genuine = arrival("a2", digest="cc" * 32, direction="outbound", via="sent", authoritative=True)
+
+    assert set(after(genuine, start=next_version(message, filed)).filings) == {quote}
+
+
+def test_an_unfiled_mail_stays_unfiled_when_a_second_copy_comes() -> None:
+    message = after(arrival("a1", FROM_X))
+    unfiled = unfile(C1)(message)
+    assert unfiled is not None
+
+    again = after(arrival("a2", FROM_X, TO_Y), start=next_version(message, unfiled))
+
+    assert set(again.filings) == {C2}
+
+
+def test_filing_by_hand_lifts_the_tombstone() -> None:
+    message = after(arrival("a1", FROM_X))
+    unfiled = unfile(C1)(message)
+    filed = file_by_hand(C1, "anna", "2026-11-20T12:00:00Z")(unfiled)
+    assert filed is not None
+
+    assert (filed.filings[C1].origins, filed.tombstones) == ({"manual"}, frozenset())
+
+
+def test_a_private_mark_takes_automatic_filings_away_and_keeps_those_by_hand() -> None:
+    message = after(arrival("a1", FROM_X, TO_Y))
+    by_hand = file_by_hand(C2, "anna", "2026-11-20T12:00:00Z")(message)
+    private = mark_private("anna")(by_hand)
+    assert private is not None
+
+    assert {e: f.origins for e, f in private.filings.items()} == {C2: {"manual"}}
+    assert set(after(arrival("a2", FROM_X), start=private).filings) == {C2}
+    assert unmark_private(private) == replace(private, private="")
+
+
+def test_a_draft_becomes_a_mail_when_it_is_sent() -> None:
+    gate = AddressDecision("me@own.de", "from", "kind")
+    sent = arrival("a1", TO_Y, direction="outbound", via="sent")
+    sent = replace(sent, copy=replace(sent.copy, uid=8))
+
+    message = after(arrival("a1", gate, kind="draft"), sent)
+
+    assert (message.facts.kind, set(message.filings), message.reason()) == (
+        "normal",
+        {C2},
+        "matched",
+    )
+
+
+def test_the_next_version_owes_what_was_lost_until_it_is_settled() -> None:
+    first = after(arrival("a1", FROM_X))
+    unfiled = unfile(C1)(first)
+    assert unfiled is not None
+    second = next_version(first, unfiled)
+    refiled = file_by_hand(C1, "anna", "2026-11-20T12:00:00Z")(second)
+    assert refiled is not None
+    third = next_version(second, refiled)
+
+    assert (second.gone, third.gone) == ({C1}, frozenset())
+    assert [(e.version, e.kind) for e in third.outbox] == [
+        (1, "filed"),
+        (2, "unfiled"),
+        (3, "filed"),
+    ]
+
+
+def test_the_first_filing_lifts_the_expiry_for_good() -> None:
+    unfiled = after(arrival("a1"))
+    filed = after(arrival("a2", FROM_X), start=unfiled)
+    gone = unfile(C1)(filed)
+    assert gone is not None
+
+    assert unfiled.expires == 1_800_000_000
+    assert filed.expires is None
+    assert next_version(filed, gone).expires is None
+
+
+@given(st.lists(st.sampled_from([FROM_X, TO_Y, OWN]), max_size=3, unique=True))
+def test_equal_copies_end_the_same_in_any_order(decisions: list[AddressDecision]) -> None:
+    arrivals = [arrival(f"a{n}", *decisions[: n + 1]) for n in range(3)]
+
+    outcomes = {
+        (frozenset(after(*order).filings), frozenset(after(*order).decisions))
+        for order in permutations(arrivals)
+    }
+
+    assert len(outcomes) == 1
