@@ -3,7 +3,7 @@
     1 write    the item, version n -> n+1, under `version = n`: pending, owing gone rows and events
     2 archive  the bytes of a filed message, one object per distinct content
     3 project  rows from the item alone, each under `no newer version there`
-    4 settle   nothing owed any more, under `version = n+1`; else read again and project what it says
+    4 settle   nothing owed any more, under `version = n+1`; else read again, project that
 
 A writer may die between any two calls, or be overtaken: whoever reads a pending item goes on from
 there. An intent is applied once, by the first step 1 that succeeds. Simulated with kills and

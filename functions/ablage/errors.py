@@ -1,19 +1,20 @@
 """Every error the house raises on purpose.
 
 AblageError                      code: stable, detail: one plain sentence, never a server's text
-├── InvalidInput                 what the caller sent cannot be used (HTTP 422; `status` may say 400)
+├── InvalidInput                 what the caller sent cannot be used (HTTP 422, or `status`)
 ├── NotFound                     no such thing in this tenant (HTTP 404)
 ├── Conflict                     a newer version exists, or it exists already (HTTP 409)
 │   └── PreconditionFailed       the version the caller named is not the one there (HTTP 412)
 ├── Gone                         it was here and has expired (HTTP 410)
-└── AccountFault                 a mailbox refuses or misbehaves: becomes the account's state, never an exception
+└── AccountFault                 a mailbox refuses or misbehaves: the account's state
 Store errors (`ablage.store.table`):
     ConditionFailed              a conditional write lost
 """
 
 
 class AblageError(Exception):
-    """`code` is stable and documented, `detail` says what to change, `pointer` names the field (JSON pointer)."""
+    """`code` is stable and documented, `detail` says what to change, `pointer` names the field
+    (JSON pointer)."""
 
     status = 500
 
@@ -47,7 +48,8 @@ class Gone(AblageError):
 
 
 class AccountFault(AblageError):
-    """A mailbox cannot be used now. `state` is what the account shows: `reauth_required` or `degraded`."""
+    """A mailbox cannot be used now. `state` is what the account shows: `reauth_required` or
+    `degraded`."""
 
     status = 502
 

@@ -1,4 +1,5 @@
-"""What a person may do to a message's filings: pure intents for `change`. None means nothing to change."""
+"""What a person may do to a message's filings: pure intents for `change`. None means nothing to
+change."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +30,8 @@ def file_by_hand(entity: Entity, by: str, at: str) -> Intent:
 
 
 def unfile(entity: Entity) -> Intent:
-    """Takes the message away from `entity`, and leaves a tombstone: nothing files it there again by itself."""
+    """Takes the message away from `entity`, and leaves a tombstone: nothing files it there again
+    by itself."""
 
     def intent(message: Message | None) -> Message | None:
         if message is None or (entity in message.tombstones and entity not in message.filings):

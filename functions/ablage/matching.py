@@ -1,4 +1,5 @@
-"""What is filed where: pure. Parties of a mail + what the index, blocklist and policy say -> Decision.
+"""What is filed where: pure. Parties of a mail + what the index, blocklist and policy say ->
+Decision.
 
 Gates in their order; the first that decides, decides, and is the reason shown.
 """
@@ -48,7 +49,8 @@ class Parties:
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """What the address index holds under one key: contacts with their customers, customers, own accounts."""
+    """What the address index holds under one key: contacts with their customers, customers, own
+    accounts."""
 
     contacts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     customers: tuple[str, ...] = ()
@@ -57,7 +59,8 @@ class IndexEntry:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Index entries by key (exact, base, `@domain`), blocked addresses and domains found, policy."""
+    """Index entries by key (exact, base, `@domain`), blocked addresses and domains found,
+    policy."""
 
     index: Mapping[str, IndexEntry]
     blocked: frozenset[str]
@@ -78,7 +81,8 @@ class Knowledge:
         return next((key for key in block_keys(address) if key in self.blocked), None)
 
     def entities(self, address: Address) -> tuple[Entity, ...]:
-        """Every contact with that key, every customer of each, and customers carrying it; each once."""
+        """Every contact with that key, every customer of each, and customers carrying it; each
+        once."""
         found: dict[Entity, None] = {}
         for key in self._match_keys(address):
             entry = self.index.get(key, IndexEntry())
@@ -131,7 +135,8 @@ def block_keys(address: Address) -> tuple[str, ...]:
 
 
 def looked_up(parties: Parties, account: Account, policy: Policy, *, own: bool) -> set[Address]:
-    """The addresses a decision needs known. `own`: From is own, or may be (then recipients count)."""
+    """The addresses a decision needs known. `own`: From is own, or may be (then recipients
+    count)."""
     wanted = {*parties.from_}
     internal = not policy.file_internal_mail
     if own or internal or parties.role == "sent" or _looks_own(parties, account):

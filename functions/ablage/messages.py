@@ -1,4 +1,5 @@
-"""A message: what is filed once, however many mailboxes it lies in. The truth all rows are made from."""
+"""A message: what is filed once, however many mailboxes it lies in. The truth all rows are made
+from."""
 
 import hashlib
 import json
@@ -10,8 +11,9 @@ from ablage.tenancy import TenantId
 
 OWN_ADDRESS = "own_address"
 REASONS = (
-    "manual", "tombstone", "private", "filing_off", "before_since", "kind", "blocklist", OWN_ADDRESS,
-    "internal", "matched", "ambiguous_sender", "unparseable", "claimed_own", "no_match",
+    "manual", "tombstone", "private", "filing_off", "before_since", "kind", "blocklist",
+    OWN_ADDRESS, "internal", "matched", "ambiguous_sender", "unparseable", "claimed_own",
+    "no_match",
 )  # fmt: skip  # the closed list, in the order of the gates
 ID_LENGTH = 26
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
@@ -21,7 +23,8 @@ STALE_DATE = timedelta(days=30)
 
 @dataclass(frozen=True, order=True)
 class Entity:
-    """Anything a mail can be filed at. `kind` is contact, customer, or any type the tenant names."""
+    """Anything a mail can be filed at. `kind` is contact, customer, or any type the tenant
+    names."""
 
     kind: str
     entity_id: str
@@ -37,7 +40,8 @@ class Entity:
 
 @dataclass(frozen=True)
 class Copy:
-    """One mail in one account: the idempotency of sync. `digest` is of the decoded content, both hex."""
+    """One mail in one account: the idempotency of sync. `digest` is of the decoded content, both
+    hex."""
 
     account_id: str
     folder_id: str
@@ -79,7 +83,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class AddressDecision:
-    """What was decided about one looked-at address: where it stood, the gate that decided, what it hit."""
+    """What was decided about one looked-at address: where it stood, the gate that decided, what
+    it hit."""
 
     address: str
     where: str
@@ -186,7 +191,8 @@ def next_version(current: Message | None, wanted: Message) -> Message:
 
 
 def message_id(mail_id: str, sender: str, date: datetime | None, otherwise: Iterable[str]) -> str:
-    """The identity of a mail within a tenant: (Message-ID, From, Date); without a Message-ID, `otherwise`
+    """The identity of a mail within a tenant: (Message-ID, From, Date); without a Message-ID,
+    `otherwise`
     (To and Cc sorted, Subject, content digest) takes its place. 26 lower-case base32 characters."""
     moment = utc_text(date) if date else ""
     parts = [mail_id, sender, moment] if mail_id else ["", sender, moment, *otherwise]

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Names of this stack's resources (environment variables of the template, upper case).
 
-    `mail_ca_file` and `mail_local_hosts` (`host:port,host:port`) are set by `infra/local` only; the template
+    `mail_ca_file` and `mail_local_hosts` (`host:port,host:port`) are set by `infra/local` only;
+    the template
     never has them (a test).
     """
 

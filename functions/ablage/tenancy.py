@@ -1,4 +1,5 @@
-"""Who a thing belongs to. A TenantId only ever comes from a verified token, our own queue, or an object key."""
+"""Who a thing belongs to. A TenantId only ever comes from a verified token, our own queue, or an
+object key."""
 
 import re
 from typing import NewType

@@ -1,4 +1,5 @@
-"""AWS clients, made once per process and service: a second session costs 20 to 120 ms of cold start."""
+"""AWS clients, made once per process and service: a second session costs 20 to 120 ms of cold
+start."""
 
 import functools
 from typing import Any

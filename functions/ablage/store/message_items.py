@@ -1,8 +1,12 @@
-"""Messages as items. Attribute names are short: a mail must fit one write unit (1 KB) with its facts.
+"""Messages as items. Attribute names are short: a mail must fit one write unit (1 KB) with its
+facts.
 
-MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a` address
-decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl` flags.
-Long lists spill to PART items, named by version and content, written before the item and never changed.
+MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a`
+address
+decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl`
+flags.
+Long lists spill to PART items, named by version and content, written before the item and never
+changed.
 """
 
 import hashlib
@@ -65,7 +69,8 @@ def _parts(lists: Mapping[str, list[Any]]) -> Iterator[Part]:
 
 
 def _content_hash(parts: Iterable[Part]) -> str:
-    """Two writers of one version that differ write different parts: neither can spoil the other's."""
+    """Two writers of one version that differ write different parts: neither can spoil the
+    other's."""
     text = json.dumps([[part.name, part.entries] for part in parts], default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,4 +1,5 @@
-"""One DynamoDB table: plain dicts in and out, conditions by name, throttled leftovers sent again."""
+"""One DynamoDB table: plain dicts in and out, conditions by name, throttled leftovers sent
+again."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +57,8 @@ def _key(key: Key) -> dict[str, Any]:
 
 
 class Table:
-    """`client` is a boto3 DynamoDB client; items are dicts without their key attributes unless read by query."""
+    """`client` is a boto3 DynamoDB client; items are dicts without their key attributes unless
+    read by query."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -69,7 +71,8 @@ class Table:
         return _item(answer["Item"]) if "Item" in answer else None
 
     def batch_get(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Eventually consistent; duplicates are asked once; 100 keys a call, unprocessed ones again."""
+        """Eventually consistent; duplicates are asked once; 100 keys a call, unprocessed ones
+        again."""
         found: dict[Key, Item] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), BATCH_GET_LIMIT):
@@ -177,7 +180,8 @@ class Table:
         index: str | None = None,
         consistent: bool = False,
     ) -> list[Item]:
-        """One page: items of `pk` (of the `due` index: pass index=DUE_INDEX) with sort key `prefix...`, beyond
+        """One page: items of `pk` (of the `due` index: pass index=DUE_INDEX) with sort key
+        `prefix...`, beyond
         `after` (exclusive, in the direction of reading). At most `limit` items or 1 MB."""
         pk_name, sk_name = ("due", "due_sk") if index else ("pk", "sk")
         clauses = ["#pk = :pk"]
