@@ -33,6 +33,7 @@ def translate(path: Path = TEMPLATE) -> Template:
     translated: Template = translator.translate(
         sam_template=template, parameter_values={}, feature_toggle=None
     )
+    translator.metrics.publish()  # to nobody: it warns at exit otherwise
     return translated
 
 
@@ -40,3 +41,7 @@ def code_folder(path: Path, logical_id: str) -> Path:
     """Where a function's code lies (`CodeUri`, relative to the template)."""
     uri = str(read(path)["Resources"][logical_id]["Properties"]["CodeUri"])
     return (path.parent / uri).resolve()
+
+
+if __name__ == "__main__":
+    translate()

@@ -1,0 +1,56 @@
+# The habits of the house. All of it works with PATH and HOME alone.
+PYTHON ?= python3
+BIN := .venv/bin
+VENV := .venv/.installed
+SAM := build/sam-venv/bin/sam
+SAM_VERSION := 1.170.0
+FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
+
+.PHONY: demo serve test bench lint lint-sam format package
+.DEFAULT_GOAL := test
+
+demo: $(VENV)  ## the whole system over sample mails, or with MAIL=DIR over every .eml of a folder
+	@$(BIN)/python -m infra.local.demo $(if $(MAIL),--mail "$(MAIL)")
+
+serve: $(VENV)  ## the same, and stays up; PORT=n for the HTTP API
+	@$(BIN)/python -m infra.local.serve $(if $(PORT),--port "$(PORT)")
+
+test: $(VENV)
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+bench: $(VENV)
+	@$(BIN)/python -m tests.bench
+
+lint: $(VENV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint --append-rules infra/rules -- infra/template.yaml
+	$(BIN)/python -m infra.local.translate
+	$(if $(wildcard functions/api/openapi.py),$(BIN)/python -m api.openapi --check)
+
+# SAM's command line pins its own boto3, so it lives apart.
+lint-sam: $(SAM)
+	AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 \
+	  $(SAM) validate --lint --template infra/template.yaml
+
+format: $(VENV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+package: $(VENV)  ## what Lambda gets, in build/functions; PYTHON313=... names a python3.13
+	rm -rf build/functions
+	@for function in $(FUNCTIONS); do \
+	  mkdir -p build/functions/$$function && \
+	  $(MAKE) --no-print-directory -C functions build-$$function PYTHON="$(CURDIR)/$(BIN)/python" \
+	    ARTIFACTS_DIR="$(CURDIR)/build/functions/$$function" || exit 1; \
+	done
+
+$(VENV): pyproject.toml functions/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(SAM):
+	$(PYTHON) -m venv build/sam-venv
+	build/sam-venv/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(SAM_VERSION)
