@@ -1,0 +1,153 @@
+"""The body of a mail: text, HTML, attachments, and one digest of the decoded content."""
+
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from ablage.encoded_words import decode_base64, decode_charset
+from ablage.header_fields import body_start
+from ablage.headers import Headers
+from ablage.limits import BODY_BYTES, BODY_LINES, TEXT_BYTES
+from ablage.mime_parts import Part, Parts, part_header, split_parts
+
+_LIMITING = frozenset({"too_many_parts", "nested_too_deep"})
+_CALENDAR_METHOD = re.compile(rb"^METHOD:[ \t]*([A-Za-z]+)", re.MULTILINE)
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A part that is not shown as text. `number` counts from 1; `name` may be empty; `size` and
+    `sha256` are of the decoded bytes."""
+
+    number: int
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailBody:
+    """`text` and `html` are joined of the parts shown, each up to TEXT_BYTES; `part_types` of all
+    leaves; `calendar_method` in lower case; `limited` if not all of the body was read."""
+
+    digest: str
+    text: str = ""
+    html: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    part_types: tuple[str, ...] = ()
+    calendar_method: str = ""
+    limited: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def read_body(raw: bytes, headers: Headers) -> MailBody:
+    """The body, or only its digest where it is over BODY_BYTES or BODY_LINES."""
+    start = body_start(raw)
+    if len(raw) > BODY_BYTES or raw.count(b"\n") > BODY_LINES:
+        return unread_body(raw, "body_too_large")
+    raw, parts = _parts(raw, start, headers)
+    reading = _Reading()
+    for part in parts.leaves:
+        reading.takes(part, _content(raw, part))
+    return MailBody(
+        digest=reading.digest.hexdigest(),
+        text="\n".join(reading.texts["text/plain"]),
+        html="\n".join(reading.texts["text/html"]),
+        attachments=tuple(reading.attachments),
+        part_types=tuple(part.content_type.value for part in parts.leaves),
+        calendar_method=reading.calendar_method,
+        limited=not _LIMITING.isdisjoint(parts.problems) or reading.cut,
+        problems=(*parts.problems, *(["text_limited"] if reading.cut else [])),
+    )
+
+
+def unread_body(raw: bytes, problem: str) -> MailBody:
+    """A body that is not taken apart: its digest is of the encoded bytes, line ends as LF."""
+    digest = hashlib.sha256(b"unread\n")
+    body = memoryview(raw)[body_start(raw) :]
+    for start in range(0, len(body), _CHUNK):
+        digest.update(bytes(body[start : start + _CHUNK]).replace(b"\r", b""))
+    return MailBody(digest.hexdigest(), limited=True, problems=(problem,))
+
+
+def read_attachment(raw: bytes, headers: Headers, number: int) -> bytes | None:
+    """The decoded bytes of the attachment of that number; None if there is none."""
+    if number < 1 or len(raw) > BODY_BYTES or raw.count(b"\n") > BODY_LINES:
+        return None
+    raw, parts = _parts(raw, body_start(raw), headers)
+    attached = [part for part in parts.leaves if not _shown(part)]
+    return _content(raw, attached[number - 1]) if number <= len(attached) else None
+
+
+def _parts(raw: bytes, start: int, headers: Headers) -> tuple[bytes, Parts]:
+    """The parts, and the bytes their spans count in (bare CRs become LFs)."""
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    fields = {name: values[0] for name, values in headers.fields.items()}
+    return raw, split_parts(raw, start, part_header(fields))
+
+
+def _shown(part: Part) -> bool:
+    is_text = part.content_type.value in ("text/plain", "text/html")
+    return is_text and not part.name and part.disposition != "attachment"
+
+
+def _content(raw: bytes, part: Part) -> bytes:
+    """The part's bytes after transfer decoding; a broken encoding gives what can be had."""
+    encoded = memoryview(raw)[part.start : part.end]
+    if part.encoding == "base64":
+        return decode_base64(encoded)
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(encoded)
+    return bytes(encoded)
+
+
+class _Reading:
+    """What the parts add up to.
+
+    The digest is the same for one mail in several mailboxes: line ends, transfer encodings and
+    trailing blank lines, which servers change, are not in it; neither is any header field of the
+    mail. Names and types of the parts are.
+    """
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
+        self.room = {"text/plain": TEXT_BYTES, "text/html": TEXT_BYTES}
+        self.attachments: list[Attachment] = []
+        self.calendar_method = ""
+        self.cut = False
+
+    def takes(self, part: Part, content: bytes) -> None:
+        kind = part.content_type.value
+        plain = content.replace(b"\r\n", b"\n").rstrip(b"\n")
+        label = f"{kind}\n{part.name}\n{len(plain)}\n"
+        self.digest.update(label.encode("utf-8", "replace"))
+        self.digest.update(plain)
+        if kind in ("text/calendar", "application/ics") and not self.calendar_method:
+            self.calendar_method = _method(part, content)
+        if _shown(part):
+            self._text(part, content)
+            return
+        sha256 = hashlib.sha256(content).hexdigest()
+        number = len(self.attachments) + 1
+        self.attachments.append(Attachment(number, part.name, kind, len(content), sha256))
+
+    def _text(self, part: Part, content: bytes) -> None:
+        kind = part.content_type.value
+        kept = content[: self.room[kind]]
+        self.room[kind] -= len(kept)
+        self.cut = self.cut or len(kept) < len(content)
+        charset = part.content_type.parameters.get("charset", "us-ascii")
+        self.texts[kind].append(_NO_TEXT.sub("", decode_charset(kept, charset)))
+
+
+def _method(part: Part, content: bytes) -> str:
+    """RFC 5546 1.4: REQUEST, REPLY, CANCEL...; of the part's type, else of the calendar itself."""
+    written = part.content_type.parameters.get("method", "")
+    found = None if written else _CALENDAR_METHOD.search(content, 0, 8192)
+    return (found[1].decode("ascii") if found else written).strip().lower()
