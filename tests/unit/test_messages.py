@@ -1,0 +1,146 @@
+"""Identity, order and items of a message."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablage.messages import (
+    AddressDecision,
+    Copy,
+    Entity,
+    Event,
+    Facts,
+    Filing,
+    Message,
+    message_id,
+    sort_time,
+)
+from ablage.store.message_items import Part, message_from_items, message_items
+from ablage.store.rows import cut, wanted_rows
+from ablage.tenancy import TenantId
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def message(**changes: object) -> Message:
+    known: dict[str, object] = {
+        "tenant": TenantId("acme"),
+        "message_id": "m" * 26,
+        "sort_time": "2026-11-20T12:00:00Z",
+        "facts": Facts(subject="Hello", sender="Max <max@kunde.de>", to=("me@own.de",), size=7),
+        "digest": "ab" * 32,
+        "version": 3,
+        "settled": False,
+        "copies": (Copy("a1", "f" * 16, 1, 7, "2026-11-20T12:00:01Z", "cd" * 32, "ab" * 32),),
+        "decisions": (AddressDecision("max@kunde.de", "from", "matched", ("contact#c1",)),),
+        "filings": {Entity("contact", "c1"): Filing(frozenset({"auto"}), ("from:max@kunde.de",))},
+    }
+    return Message(**known | changes)  # type: ignore[arg-type]  names checked by the dataclass
+
+
+def whole(one: Message) -> Message:
+    item, parts = message_items(one)
+    stored = [{"name": part.name, "entries": list(part.entries)} for part in parts]
+    return message_from_items(one.tenant, one.message_id, item, stored)
+
+
+def test_a_message_survives_its_item() -> None:
+    one = message(
+        tombstones=frozenset({Entity("customer", "k1")}),
+        gone=frozenset({Entity("customer", "k1")}),
+        outbox=(Event(2, Entity("customer", "k1"), "unfiled"),),
+        archived={"ab" * 8: "cd" * 32},
+        private="anna",
+        flags=frozenset({"variant"}),
+        expires=1_800_000_000,
+    )
+
+    assert whole(one) == one
+
+
+def test_many_filings_spill_to_parts_and_come_back() -> None:
+    filings = {Entity("contact", f"c{n}"): Filing(frozenset({"auto"})) for n in range(500)}
+    one = message(filings=filings)
+    item, parts = message_items(one)
+
+    assert [len(part.entries) for part in parts] == [200, 200, 100]
+    assert "fi" not in item
+    assert whole(one).filings == filings
+    assert isinstance(parts[0], Part)
+
+
+def test_writers_of_one_version_that_differ_write_different_parts() -> None:
+    def filed(count: int) -> Message:
+        return message(filings={Entity("c", f"{n}"): Filing(frozenset()) for n in range(count)})
+
+    hashes = {message_items(filed(count))[0]["parts"]["hash"] for count in (80, 81)}
+
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(
+    ("date", "received", "expected"),
+    [
+        (NOON, NOON + timedelta(minutes=1), (NOON, False)),
+        (NOON, None, (NOON, False)),
+        (None, NOON, (NOON, False)),
+        (datetime(1970, 1, 1, tzinfo=UTC), NOON, (NOON, False)),
+        (NOON + timedelta(days=2), NOON, (NOON, False)),
+        (NOON - timedelta(days=29), NOON, (NOON - timedelta(days=29), False)),
+        (NOON - timedelta(days=31), NOON, (NOON, True)),
+    ],
+)
+def test_sort_time_believes_a_plausible_date_only(
+    date: datetime | None, received: datetime | None, expected: tuple[datetime, bool]
+) -> None:
+    moment, implausible = expected
+
+    found = sort_time(date, received, NOON + timedelta(minutes=5) if date != NOON else NOON)
+
+    assert found == (moment.strftime("%Y-%m-%dT%H:%M:%SZ"), implausible)
+
+
+def test_identity_is_message_id_sender_and_date_and_ignores_the_rest() -> None:
+    same = {message_id("<a@b>", "x@y", NOON, [body]) for body in ("one", "two")}
+    others = {
+        message_id("<a@c>", "x@y", NOON, []),
+        message_id("<a@b>", "z@y", NOON, []),
+        message_id("<a@b>", "x@y", NOON + timedelta(seconds=1), []),
+    }
+
+    assert (len(same), len(others | same)) == (1, 4)
+
+
+def test_without_a_message_id_the_content_tells_mails_apart() -> None:
+    assert message_id("", "x@y", None, ["one"]) != message_id("", "x@y", None, ["two"])
+
+
+@given(st.text(), st.text())
+def test_an_id_fits_the_route_and_the_key(mail_id: str, sender: str) -> None:
+    found = message_id(mail_id, sender, None, [])
+
+    assert len(found) == 26
+    assert set(found) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+
+@given(st.text(), st.integers(min_value=4, max_value=200))
+def test_cut_never_splits_a_character_and_keeps_its_limit(text: str, limit: int) -> None:
+    clean = text.encode("utf-8", "replace").decode()
+    found = cut(clean, limit)
+
+    assert len(found.encode()) <= limit
+    assert clean.startswith(found.removesuffix("\u2026"))
+
+
+def test_an_archive_row_stays_within_640_bytes_whatever_the_mail_says() -> None:
+    long = "ü" * 400
+    facts = Facts(subject=long, sender=long, to=(long,), snippet=long, attachments=99)
+    flags = frozenset({"variant", "date_implausible", "fan_out_limited", "limited"})
+    rows = wanted_rows(message(facts=facts, flags=flags))
+    ((key, row),) = [(key, row) for key, row in rows.items() if key[1].startswith("FILED#")]
+
+    size = sum(len(name) + len(str(value).encode()) for name, value in row.items() if value)
+
+    assert size + len(key[0]) + len(key[1]) <= 640
