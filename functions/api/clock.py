@@ -8,9 +8,13 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def now_text() -> str:
+def utc_text(moment: datetime) -> str:
     """RFC 3339 UTC to the second, as stored."""
-    return now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def now_text() -> str:
+    return utc_text(now())
 
 
 def now_epoch() -> int:

@@ -23,21 +23,21 @@ def entity_warnings(
 ) -> list[Warning_]:
     """One for each connected account whose address is among `addresses` (exact keys)."""
     owners = address_index.read(table, tenant, addresses)
-    pairs = [(address, account) for address in owners for account in owners[address].own]
-    connected = (_connected(table, tenant, account) for _, account in pairs)
+    own = {account for found in owners.values() for account in found.own}
+    connected = (accounts.get_account(table, tenant, account_id) for account_id in sorted(own))
     return [
-        _warning(table, account, (entity_type, entity_id), address)
-        for (address, _), account in zip(pairs, connected, strict=True)
-        if account is not None
+        _warning(table, account, (entity_type, entity_id))
+        for account in connected
+        if account is not None and not account.deleted and account.own in addresses
     ]
 
 
 def account_warnings(table: Table, account: Account) -> list[Warning_]:
-    """One for each entity that carries an address of the account."""
-    addresses = (account.own, *(alias for alias in account.aliases if not alias.startswith("@")))
-    owners = address_index.read(table, account.tenant, addresses)
-    carried = [(entity, address) for address in owners for entity in _entities(owners[address])]
-    return [_warning(table, account, entity, address) for entity, address in carried]
+    """One for each entity that carries the account's address. Aliases do not count: the rule is
+    about the address that is connected."""
+    owners = address_index.read(table, account.tenant, [account.own]).get(account.own)
+    entities = _entities(owners) if owners else ()
+    return [_warning(table, account, entity) for entity in entities]
 
 
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
@@ -45,12 +45,7 @@ def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
     yield from (("customer", customer) for customer in sorted(owners.customers))
 
 
-def _connected(table: Table, tenant: TenantId, account_id: str) -> Account | None:
-    account = accounts.get_account(table, tenant, account_id)
-    return None if account is None or account.deleted else account
-
-
-def _warning(table: Table, account: Account, entity: tuple[str, str], address: str) -> Warning_:
+def _warning(table: Table, account: Account, entity: tuple[str, str]) -> Warning_:
     messages, more = _count(table, account)
     return Warning_(
         code=CODE,
@@ -59,7 +54,7 @@ def _warning(table: Table, account: Account, entity: tuple[str, str], address: s
         entity_type=entity[0],
         entity_id=entity[1],
         account=account.account_id,
-        address=address,
+        address=account.own,
         messages=messages,
         more=more,
     )

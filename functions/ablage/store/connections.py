@@ -1,0 +1,169 @@
+"""Connecting, changing and disconnecting mailboxes: config, state's due keys and sealed secret in
+one transaction, own addresses in the index after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ablage.accounts import Account, AccountState
+from ablage.errors import Conflict, NotFound
+from ablage.store import address_index, keys, projection
+from ablage.store.accounts import account_from_item, account_item, due_keys, state_item
+from ablage.store.storage import Storage
+from ablage.store.table import ConditionFailed, Item, Table, delete_action, put_action
+from ablage.store.table import update_action as update
+from ablage.tenancy import TenantId
+
+_PREFIX = "ACCOUNT#"
+_ROUNDS = 10
+
+Edit = Callable[[Account], Account]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """`created` is False where the same account stood there already."""
+
+    account: Account
+    created: bool
+
+
+def find_account(table: Table, tenant: TenantId, account_id: str) -> Account:
+    """Raises NotFound `not_found`, also for one that is deleted."""
+    item = table.get(keys.account(tenant, account_id), consistent=True)
+    account = account_from_item(tenant, account_id, item) if item else None
+    if account is None or account.deleted:
+        raise NotFound("not_found", "There is no such account.")
+    return account
+
+
+def page_accounts(
+    table: Table, tenant: TenantId, after: str | None, limit: int
+) -> tuple[list[Account], str | None]:
+    """Accounts in the order of their ids, and the sort key to go on after."""
+    items = table.query(keys.accounts(tenant), prefix=_PREFIX, after=after, limit=limit)
+    found = [account_from_item(tenant, i["sk"].removeprefix(_PREFIX), i) for i in items]
+    more = items[-1]["sk"] if len(items) == limit else None
+    return [account for account in found if not account.deleted], more
+
+
+def states(table: Table, tenant: TenantId, account_ids: list[str]) -> dict[str, Item]:
+    """State items by account id."""
+    wanted = {keys.account_state(tenant, account_id): account_id for account_id in account_ids}
+    return {wanted[key]: item for key, item in table.batch_get(wanted).items()}
+
+
+def connect(
+    storage: Storage,
+    wanted: Callable[[Account | None], Account],
+    key: tuple[TenantId, str],
+    sealed: Item,
+) -> Connected:
+    """Creates the account `wanted` makes, given the one that stands there. One that was deleted is
+    connected anew. Raises Conflict `account_exists` when a different one stands there.
+    """
+    tenant, account_id = key
+    table = storage.table
+    for _ in range(_ROUNDS):
+        before = table.get(keys.account(tenant, account_id), consistent=True)
+        standing = account_from_item(tenant, account_id, before) if before else None
+        if standing and not standing.deleted:
+            return _same(standing, wanted(standing))
+        account = replace(wanted(None), version=standing.version + 1 if standing else 1)
+        state = state_item(AccountState())
+        if account.sync:
+            state |= due_keys(tenant, account_id, state["interval"])
+        more = [
+            put_action(keys.account_state(tenant, account_id), state),
+            put_action(keys.secret(tenant, account_id), sealed),
+        ]
+        if _write(storage, account, before, more):
+            return Connected(account, created=True)
+    raise Conflict("busy", "Too many writers of one account; try again.")
+
+
+def _same(standing: Account, wanted: Account) -> Connected:
+    if replace(standing, version=0) != replace(wanted, version=0):
+        detail = "An account with this id exists and differs; change it with PATCH."
+        raise Conflict("account_exists", detail, "/id")
+    return Connected(standing, created=False)
+
+
+def change_account(
+    storage: Storage, tenant: TenantId, account_id: str, edit: Edit, sealed: Item | None
+) -> Account:
+    """The account as `edit` makes it of the one that stands there; `sealed` is a new secret.
+
+    Raises NotFound `not_found`, what `edit` raises, Conflict `busy`.
+    """
+    for _ in range(_ROUNDS):
+        before = storage.table.get(keys.account(tenant, account_id), consistent=True)
+        standing = account_from_item(tenant, account_id, before) if before else None
+        if standing is None or standing.deleted:
+            raise NotFound("not_found", "There is no such account.")
+        account = replace(edit(standing), version=standing.version + 1)
+        if sealed is None and account == replace(standing, version=account.version):
+            return standing
+        more = _due_actions(storage.table, standing, account)
+        if sealed is not None:
+            more.append(put_action(keys.secret(tenant, account_id), sealed))
+        if _write(storage, account, before, more):
+            return account
+    raise Conflict("busy", "Too many writers of one account; try again.")
+
+
+def disconnect(storage: Storage, tenant: TenantId, account_id: str) -> None:
+    """No more polls, no secret, no automatic filing. Own addresses and filed mail stay."""
+
+    def edit(account: Account) -> Account:
+        return replace(account, deleted=True, sync=False, filing_enabled=False, filing_since=None)
+
+    change_account(storage, tenant, account_id, edit, None)
+
+
+def repair_account(storage: Storage, tenant: TenantId, account_id: str) -> None:
+    """Finishes what a killed writer left in the index. Raises Conflict `busy`."""
+    table = storage.table
+
+    def project(item: Item) -> None:
+        account = account_from_item(tenant, account_id, item)
+        entries: dict[str, Any] = dict.fromkeys((account.own, *account.aliases), account.version)
+        for address in (*entries, *item["lost"]["aliases"]):
+            entry = {"v": account.version} | ({} if address in entries else {"gone": True})
+            address_index.write(table, tenant, address, group="own", entity=account_id, entry=entry)
+
+    projection.settle(table, keys.account(tenant, account_id), project)
+
+
+def _due_actions(table: Table, standing: Account, account: Account) -> list[dict[str, Any]]:
+    """What the switch `sync` means to dispatch, and what a deletion takes along."""
+    state = keys.account_state(account.tenant, account.account_id)
+    actions = []
+    if account.sync and not standing.sync:
+        known = table.get(state, consistent=True) or {}
+        due = due_keys(account.tenant, account.account_id, int(known["interval"]))
+        values = {f":{name}": value for name, value in due.items()}
+        actions.append(update(state, "SET due = :due, due_sk = :due_sk", values))
+    if standing.sync and not account.sync:
+        actions.append(update(state, "REMOVE due, due_sk", {}))
+    if account.deleted:
+        actions.append(delete_action(keys.secret(account.tenant, account.account_id)))
+    return actions
+
+
+def _write(
+    storage: Storage, account: Account, before: Item | None, more: list[dict[str, Any]]
+) -> bool:
+    """False when somebody else wrote first."""
+    tenant, account_id = account.tenant, account.account_id
+    repair = {"repair": {"tenant": tenant, "account": account_id}}
+    storage.queues.match(repair, projection.REPAIR_DELAY)
+    item = projection.next_version(before, account_item(account), ("aliases",))
+    condition, values = projection.unchanged_since(before)
+    config = put_action(keys.account(tenant, account_id), item, condition, values)
+    try:
+        storage.table.transact([config, *more])
+    except ConditionFailed:
+        return False
+    repair_account(storage, tenant, account_id)
+    return True

@@ -1,0 +1,132 @@
+"""Bodies and views of accounts."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+)
+
+from ablage import limits
+from api.schemas import Body, Text, Texts, Warning_
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _only_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a time is text, as 2026-11-24T08:00:00Z")  # noqa: TRY004  pydantic's way
+    return value
+
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_only_text),
+    Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+"""RFC 3339 with a zone."""
+
+Login = Annotated[StrictStr, Field(min_length=1, max_length=320, pattern=_NO_CONTROLS)]
+Password = Annotated[
+    SecretStr, Field(min_length=1, max_length=1000, description="Never shown again.")
+]
+Person = Annotated[StrictStr, Field(min_length=1, max_length=128, pattern=_NO_CONTROLS)]
+FolderId = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{16}$")]
+FolderIds = Annotated[list[FolderId], Field(max_length=limits.LIST_ELEMENTS)]
+People = Annotated[list[Person], Field(max_length=limits.LIST_ELEMENTS)]
+Retention = Literal["30d", "90d", "365d"]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+
+
+class AutomaticFiling(Body):
+    enabled: StrictBool
+    since: Moment | None = Field(
+        default=None, description="Mail received from then on; default: the moment of switching on."
+    )
+
+
+class AccountSettings(Body):
+    """What POST and PATCH share."""
+
+    host: Text = Field(default="", examples=["imap.example.com"])
+    port: Port = 993
+    username: Login = ""
+    sync: StrictBool = True
+    automatic_filing: AutomaticFiling = AutomaticFiling(enabled=False)
+    owner: Person | None = None
+    viewers: People = Field(default=[])
+    aliases: Texts = Field(
+        default=[], description="Further own addresses of the mailbox, or @domain."
+    )
+    folders: FolderIds = Field(default=[], description="Ids; none means Inbox and Sent.")
+    retention: Retention = Field(default="30d", description="How long unfiled mail is kept.")
+
+
+class AccountBody(AccountSettings):
+    id: Annotated[StrictStr, Field(max_length=128)] | None = Field(
+        default=None, description="Your own id; makes the call safe to repeat."
+    )
+    address: Text = Field(examples=["anna@firma.de"])
+    host: Text = Field(examples=["imap.example.com"])
+    username: Login
+    password: Password
+    sync_since: Moment | None = Field(
+        default=None, description="How far back to read; default: 30 days."
+    )
+
+
+class AccountPatch(AccountSettings):
+    """Only the fields sent are changed."""
+
+    password: Password = SecretStr("")
+    version: StrictInt | None = Field(default=None, description="As If-Match.")
+
+
+class FilingView(BaseModel):
+    enabled: bool
+    since: str | None
+
+
+class AccountView(BaseModel):
+    id: str
+    address: str
+    host: str
+    port: int
+    username: str
+    sync: bool
+    automatic_filing: FilingView
+    sync_since: str | None
+    owner: str | None
+    viewers: list[str]
+    aliases: list[str]
+    folders: list[str]
+    retention: str
+    created_at: str
+    version: int
+    status: str = Field(description="connecting, active, reauth_required, degraded or paused.")
+    status_code: str | None = Field(description="What is wrong, if something is.")
+    status_detail: str | None
+    status_since: str | None
+    checked_at: str | None
+
+
+class AccountDetail(AccountView):
+    warnings: list[Warning_]
+
+
+class FolderView(BaseModel):
+    id: str
+    name: str
+    role: str
+
+
+class SyncBody(Body):
+    folders: FolderIds = Field(default=[], description="Ids; none means the account's.")
+    since: Moment | None = Field(default=None, description="Only mail received from then on.")

@@ -1,0 +1,141 @@
+"""From account bodies to accounts, and from accounts to views."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ablage.accounts import SYNC_DAYS_BACK, Account
+from ablage.addresses import ascii_domain, normalise
+from ablage.domains import is_free_mail, is_public_suffix
+from ablage.errors import InvalidInput
+from ablage.store.table import Item
+from ablage.tenancy import TenantId
+from api.account_schemas import (
+    AccountBody,
+    AccountPatch,
+    AccountSettings,
+    AccountView,
+    AutomaticFiling,
+    FilingView,
+)
+from api.clock import now, now_text, utc_text
+
+_LISTS = ("viewers", "folders")
+_PLAIN = ("port", "username", "sync", "owner", "retention")
+
+
+def new_account(
+    tenant: TenantId, account_id: str, body: AccountBody, standing: Account | None
+) -> Account:
+    """What `body` asks for. What it leaves to us (moments) is taken from `standing`, so that a
+    repeated call asks for the same. Raises InvalidInput."""
+    address = normalise(body.address)
+    if address is None:
+        detail = "This is not an e-mail address. Send it bare, as name@example.com."
+        raise InvalidInput("invalid_address", detail, "/address")
+    filing = body.automatic_filing
+    account = Account(
+        tenant=tenant,
+        account_id=account_id,
+        address=address.text,
+        own=address.exact,
+        host="",
+        port=body.port,
+        username=body.username,
+        version=0,
+        filing_enabled=bool(standing and standing.filing_enabled),
+        filing_since=standing.filing_since if standing else None,
+        sync_since=_since(body.sync_since) or (standing.sync_since if standing else _days_back()),
+        created_at=standing.created_at if standing else now_text(),
+    )
+    settings = {name: getattr(body, name) for name in AccountSettings.model_fields}
+    return _with(account, settings | {"automatic_filing": filing})
+
+
+def patched(account: Account, body: AccountPatch) -> Account:
+    """The account with the fields that were sent. Raises InvalidInput."""
+    return _with(account, {name: getattr(body, name) for name in body.model_fields_set})
+
+
+def _with(account: Account, sent: dict[str, Any]) -> Account:
+    changes = {name: sent[name] for name in _PLAIN if name in sent}
+    changes |= {name: tuple(dict.fromkeys(sent[name])) for name in _LISTS if name in sent}
+    if "host" in sent:
+        changes["host"] = _host(sent["host"])
+    if "aliases" in sent:
+        changes["aliases"] = _aliases(sent["aliases"])
+    if "automatic_filing" in sent:
+        changes |= _filing(account, sent["automatic_filing"])
+    return replace(account, **changes)
+
+
+def _filing(account: Account, filing: AutomaticFiling) -> dict[str, Any]:
+    """Switched on, it files from now; already on, it keeps its moment."""
+    if not filing.enabled:
+        return {"filing_enabled": False, "filing_since": None}
+    kept = account.filing_since if account.filing_enabled else None
+    return {"filing_enabled": True, "filing_since": _since(filing.since) or kept or now_text()}
+
+
+def _host(text: str) -> str:
+    host = ascii_domain(text)
+    if host is None:
+        raise InvalidInput("invalid_host", "A host is a name, as imap.example.com.", "/host")
+    return host
+
+
+def _aliases(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_alias(text, f"/aliases/{n}") for n, text in enumerate(texts)))
+
+
+def _alias(text: str, pointer: str) -> str:
+    if not text.strip().startswith("@"):
+        address = normalise(text)
+        if address is None:
+            detail = "An alias is an address (name@example.com) or a domain (@example.com)."
+            raise InvalidInput("invalid_address", detail, pointer)
+        return address.exact
+    address = normalise("x" + text.strip())
+    if address is None:
+        raise InvalidInput("invalid_domain", "A domain alias reads @example.com.", pointer)
+    if is_free_mail(address.domain) or is_public_suffix(address.domain):
+        detail = "Strangers have addresses there; list your own one by one."
+        raise InvalidInput("free_mail_domain", detail, pointer)
+    return f"@{address.domain}"
+
+
+def _since(moment: datetime | None) -> str | None:
+    return utc_text(moment) if moment else None
+
+
+def _days_back() -> str:
+    return utc_text(now() - timedelta(days=SYNC_DAYS_BACK))
+
+
+def view(account: Account, state: Item | None) -> AccountView:
+    """`state` as stored; a mailbox that is not synced shows as paused."""
+    known = state or {}
+    status = known.get("status", "connecting") if account.sync else "paused"
+    return AccountView(
+        id=account.account_id,
+        address=account.address,
+        host=account.host,
+        port=account.port,
+        username=account.username,
+        sync=account.sync,
+        automatic_filing=FilingView(enabled=account.filing_enabled, since=account.filing_since),
+        sync_since=account.sync_since,
+        owner=account.owner,
+        viewers=list(account.viewers),
+        aliases=list(account.aliases),
+        folders=list(account.folders),
+        retention=account.retention,
+        created_at=account.created_at,
+        version=account.version,
+        status=status,
+        status_code=known.get("code"),
+        status_detail=known.get("detail"),
+        status_since=known.get("since"),
+        checked_at=known.get("checked_at"),
+    )

@@ -1,0 +1,138 @@
+"""Accounts: connected mailboxes. We write settings and seal secrets; sync talks to servers."""
+
+import secrets
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from ablage.accounts import Account
+from ablage.settings import settings
+from ablage.store import accounts as states
+from ablage.store import connections
+from ablage.store import secrets as sealing
+from ablage.store.aws import client
+from ablage.store.storage import storage
+from ablage.store.table import Item
+from ablage.tenancy import TenantId, entity_id
+from api import cursors
+from api.account_schemas import (
+    AccountBody,
+    AccountDetail,
+    AccountPatch,
+    AccountView,
+    FolderView,
+)
+from api.accounts import new_account, patched, view
+from api.clock import now
+from api.operations import operation
+from api.schemas import (
+    Cursor,
+    IfMatch,
+    Limit,
+    Page,
+    PathId,
+    Warning_,
+    answer,
+    check_version,
+    expected_version,
+    no_content,
+)
+from api.tenant import Calling
+from api.warnings import account_warnings
+
+
+@operation("POST", "/v1/accounts", "manage")
+def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetail]:
+    """Connect a mailbox (201; 200 if the same is connected already under this id)."""
+    account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
+    new_account(caller.tenant, account_id, body, None)
+    connected = connections.connect(
+        storage(),
+        lambda standing: new_account(caller.tenant, account_id, body, standing),
+        (caller.tenant, account_id),
+        _seal(caller.tenant, account_id, body.password.get_secret_value()),
+    )
+    if connected.created and connected.account.sync:
+        _poll_now(connected.account)
+    return _detail(connected.account, status=201 if connected.created else 200)
+
+
+@operation("GET", "/v1/accounts", "read")
+def list_accounts(caller: Calling, limit: Limit = 25, cursor: Cursor = None) -> Page[AccountView]:
+    """Connected mailboxes in the order of their ids."""
+    table, after = storage().table, cursors.ACCOUNTS.decode(cursor)
+    found, more = connections.page_accounts(table, caller.tenant, after, limit)
+    known = connections.states(table, caller.tenant, [account.account_id for account in found])
+    items = [view(account, known.get(account.account_id)) for account in found]
+    return Page(items=items, next=cursors.ACCOUNTS.encode(more))
+
+
+@operation("GET", "/v1/accounts/{account}", "read")
+def get_account(account: PathId, caller: Calling) -> Response[AccountDetail]:
+    """One mailbox: settings, status, warnings."""
+    return _detail(connections.find_account(storage().table, caller.tenant, account))
+
+
+@operation("PATCH", "/v1/accounts/{account}", "manage")
+def change_account(
+    account: PathId, body: AccountPatch, caller: Calling, if_match: IfMatch = None
+) -> Response[AccountDetail]:
+    """Change settings. Switching filing on files nothing that is stored already."""
+    expected = expected_version(if_match) if body.version is None else body.version
+    before: list[Account] = []
+
+    def edit(standing: Account) -> Account:
+        check_version(standing.version, expected)
+        before[:] = [standing]
+        return patched(standing, body)
+
+    password = body.password.get_secret_value()
+    sealed = _seal(caller.tenant, account, password) if password else None
+    changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
+    if changed.sync and (sealed or not before[0].sync):
+        _poll_now(changed)
+    return _detail(changed)
+
+
+@operation("DELETE", "/v1/accounts/{account}", "manage", status=204)
+def disconnect_account(account: PathId, caller: Calling) -> Response[None]:
+    """Disconnect: no more polls, the secret is deleted. Filed mail stays."""
+    connections.disconnect(storage(), caller.tenant, account)
+    return no_content()
+
+
+@operation("GET", "/v1/accounts/{account}/folders", "read")
+def list_folders(account: PathId, caller: Calling) -> Page[FolderView]:
+    """Folders as last listed; empty until the first connection."""
+    connections.find_account(storage().table, caller.tenant, account)
+    state = states.get_state(storage().table, caller.tenant, account)
+    folders = state.folders if state else ()
+    return Page(items=[FolderView(id=f.folder_id, name=f.name, role=f.role) for f in folders])
+
+
+def _seal(tenant: TenantId, account_id: str, password: str) -> Item:
+    secret = sealing.Secret("password", password)
+    return sealing.seal(client("kms"), settings().secrets_key_id, tenant, account_id, secret)
+
+
+def _poll_now(account: Account) -> None:
+    """At once, not at the account's next slot."""
+    poll: dict[str, Any] = {
+        "kind": "poll",
+        "minute": now().strftime("%Y-%m-%dT%H:%MZ"),
+        "interval": 5,
+        "tenant": account.tenant,
+        "accounts": [account.account_id],
+    }
+    storage().queues.sync(account.tenant, poll)
+
+
+def _detail(account: Account, status: int = 200) -> Response[AccountDetail]:
+    table = storage().table
+    known = connections.states(table, account.tenant, [account.account_id])
+    state = known.get(account.account_id)
+    noted = [Warning_(code=code, detail=code) for code in (state or {}).get("warnings", ())]
+    warnings = account_warnings(table, account) + noted
+    shown = view(account, state)
+    detail = AccountDetail(**shown.model_dump(), warnings=warnings)
+    return answer(detail, status=status, version=account.version)

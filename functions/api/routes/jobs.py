@@ -1,0 +1,94 @@
+"""Long work: checks, and syncs of named folders. Asked for here, done by sync and match."""
+
+import secrets
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel, Field
+
+from ablage.errors import InvalidInput
+from ablage.store import accounts as states
+from ablage.store import connections, jobs
+from ablage.store.jobs import Job
+from ablage.store.storage import storage
+from api.account_schemas import SyncBody
+from api.clock import now_epoch, now_text, utc_text
+from api.operations import operation
+from api.schemas import PathId, answer
+from api.tenant import Caller, Calling
+
+
+class JobView(BaseModel):
+    id: str
+    kind: str = Field(description="check, folders or sync.")
+    account: str
+    state: str = Field(description="queued, running, done or failed.")
+    done: int
+    total: int
+    failed: int
+    created_at: str
+    result_url: str = Field(description="Where the result is read.")
+    undo_until: str | None = None
+    result: dict[str, Any] | None
+    code: str | None = Field(description="Why it failed.")
+    detail: str | None
+
+
+@operation("POST", "/v1/accounts/{account}/check", "manage", status=202)
+def check_account(account: PathId, caller: Calling) -> Response[JobView]:
+    """Try the connection and the login now."""
+    connections.find_account(storage().table, caller.tenant, account)
+    return _start(_job(caller, account, "check"))
+
+
+@operation("POST", "/v1/accounts/{account}/sync", "file", status=202)
+def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[JobView]:
+    """Sync folders now. The job is done when their mails are matched."""
+    table = storage().table
+    connections.find_account(table, caller.tenant, account)
+    state = states.get_state(table, caller.tenant, account)
+    known = {folder.folder_id for folder in state.folders} if state else set()
+    for number, folder in enumerate(body.folders):
+        if known and folder not in known:
+            detail = "The mailbox has no such folder; GET .../folders lists their ids."
+            raise InvalidInput("unknown_folder", detail, f"/folders/{number}")
+    folders = tuple(dict.fromkeys(body.folders))
+    since = utc_text(body.since) if body.since else None
+    return _start(_job(caller, account, "sync", since=since, folders=folders))
+
+
+@operation("GET", "/v1/jobs/{job}", "read")
+def get_job(job: PathId, caller: Calling) -> JobView:
+    """How far a job is."""
+    return _view(jobs.get(storage().table, caller.tenant, job))
+
+
+def _job(caller: Caller, account: str, kind: str, **more: Any) -> Job:
+    job_id = f"job-{secrets.token_hex(10)}"
+    return Job(caller.tenant, job_id, kind, account, created_at=now_text(), **more)
+
+
+def _start(job: Job) -> Response[JobView]:
+    """Should the message be lost, dispatch finds the job by its due key."""
+    jobs.create(storage().table, job, now_epoch())
+    body = {"kind": "job", "tenant": job.tenant, "job": job.job_id}
+    storage().queues.sync(job.tenant, body)
+    return answer(_view(job), status=202)
+
+
+def _view(job: Job) -> JobView:
+    where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")
+    return JobView(
+        id=job.job_id,
+        kind=job.kind,
+        account=job.account_id,
+        state=job.shown_state,
+        done=job.done,
+        total=job.total,
+        failed=job.failed,
+        created_at=job.created_at,
+        result_url=f"/v1/accounts/{job.account_id}{where}",
+        result=job.result,
+        code=job.code,
+        detail=job.detail,
+    )
