@@ -1,0 +1,316 @@
+"""What the template promises, read from what CloudFormation will see."""
+
+import functools
+import re
+from typing import Any
+
+import pytest
+from infra.local.intrinsics import references
+from infra.local.translate import translate
+
+from ablage.settings import Settings
+
+LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts"}
+FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+ROUTES = """
+read   GET    /v1/me
+read   GET    /v1/policy
+manage PUT    /v1/policy
+read   GET    /v1/accounts
+manage POST   /v1/accounts
+read   GET    /v1/accounts/{account}
+manage PATCH  /v1/accounts/{account}
+manage DELETE /v1/accounts/{account}
+manage POST   /v1/accounts/{account}/check
+file   POST   /v1/accounts/{account}/sync
+read   GET    /v1/accounts/{account}/folders
+read   GET    /v1/accounts/{account}/messages
+read   GET    /v1/jobs/{job}
+read   GET    /v1/messages/{message}
+read   GET    /v1/messages/{message}/raw
+read   GET    /v1/messages/{message}/filings
+file   PUT    /v1/messages/{message}/filings/{entity_type}/{entity_id}
+file   DELETE /v1/messages/{message}/filings/{entity_type}/{entity_id}
+file   PUT    /v1/messages/{message}/private
+file   DELETE /v1/messages/{message}/private
+read   GET    /v1/contacts
+manage PUT    /v1/contacts/{contact}
+read   GET    /v1/contacts/{contact}
+manage DELETE /v1/contacts/{contact}
+read   GET    /v1/customers
+manage PUT    /v1/customers/{customer}
+read   GET    /v1/customers/{customer}
+manage DELETE /v1/customers/{customer}
+read   GET    /v1/blocklist
+manage POST   /v1/blocklist
+manage DELETE /v1/blocklist/{entry_id}
+read   GET    /v1/archives/{entity_type}/{entity_id}
+"""
+
+Properties = dict[str, Any]
+
+
+@functools.cache
+def template() -> dict[str, Any]:
+    return translate()
+
+
+def of_type(kind: str) -> dict[str, Properties]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template()["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def properties(name: str) -> Properties:
+    return template()["Resources"][name]["Properties"]
+
+
+def statements(role: str) -> list[Properties]:
+    (policy,) = properties(role)["Policies"]
+    return policy["PolicyDocument"]["Statement"]
+
+
+def allowed(role: str) -> dict[str, set[str]]:
+    """Action -> logical ids it is allowed on."""
+    found: dict[str, set[str]] = {}
+    for statement in statements(role):
+        if statement["Effect"] == "Allow":
+            actions = statement["Action"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                found.setdefault(action, set()).update(references(statement["Resource"]))
+    return found
+
+
+def roles_with(action: str) -> set[str]:
+    return {role for role in of_type("AWS::IAM::Role") if action in allowed(role)}
+
+
+def test_only_sync_opens_secrets_and_only_the_api_seals_them() -> None:
+    assert roles_with("kms:Decrypt") == {"SyncRole"}
+    assert roles_with("kms:Encrypt") == {"ApiRole"}
+
+
+def test_secrets_are_used_only_with_their_whole_context() -> None:
+    for role in ("SyncRole", "ApiRole"):
+        (statement,) = [s for s in statements(role) if str(s["Action"]).startswith("kms:")]
+
+        assert statement["Condition"] == {
+            "Null": {
+                f"kms:EncryptionContext:{name}": "false" for name in ("tenant", "account", "kind")
+            }
+        }
+
+
+@pytest.mark.parametrize("role", ["MatchRole", "ApiRole"])
+def test_who_opens_no_secrets_does_not_read_their_items(role: str) -> None:
+    (denied,) = [s for s in statements(role) if s["Effect"] == "Deny"]
+
+    assert set(denied["Action"]) == {
+        action for action in allowed(role) if re.match(r"dynamodb:(Get|BatchGet|Query)", action)
+    }
+    assert denied["Condition"]["ForAnyValue:StringLike"] == {"dynamodb:LeadingKeys": "T#*#SECRET#*"}
+
+
+def test_dispatch_reads_the_due_index_and_writes_its_checkpoint_alone() -> None:
+    on_table = {a: on for a, on in allowed("DispatchRole").items() if a.startswith("dynamodb:")}
+    (checkpoint,) = [s for s in statements("DispatchRole") if s["Sid"] == "KeepCheckpoint"]
+    (due,) = [s for s in statements("DispatchRole") if s["Sid"] == "FindDue"]
+
+    assert set(on_table) == {
+        "dynamodb:Query",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+    }
+    assert due["Resource"] == {"Fn::Sub": "${Table.Arn}/index/due"}
+    assert checkpoint["Condition"]["ForAllValues:StringEquals"] == {
+        "dynamodb:LeadingKeys": ["DISPATCH"]
+    }
+
+
+def test_no_function_writes_to_what_triggers_it() -> None:
+    triggers: dict[str, set[str]] = {}
+    for source in of_type("AWS::Lambda::EventSourceMapping").values():
+        (function,) = references(source["FunctionName"])
+        triggers.setdefault(function, set()).update(references(source["EventSourceArn"]))
+
+    for function, queues in triggers.items():
+        sends = allowed(function.replace("Function", "Role")).get("sqs:SendMessage", set())
+        assert not sends & queues, function
+    assert triggers == {
+        "SyncFunction": {"SyncQueue", "BackfillQueue"},
+        "MatchFunction": {"MatchQueue"},
+    }
+
+
+def test_only_sync_puts_raw_mail() -> None:
+    puts = {role: allowed(role).get("s3:PutObject", set()) for role in of_type("AWS::IAM::Role")}
+
+    assert {role for role, on in puts.items() if "RawBucket" in on} == {"SyncRole"}
+    assert {role for role, on in puts.items() if "ArchiveBucket" in on} == {"MatchRole", "ApiRole"}
+
+
+def test_work_goes_only_where_the_plan_sends_it() -> None:
+    sends = {role: allowed(role)["sqs:SendMessage"] for role in roles_with("sqs:SendMessage")}
+
+    assert sends == {
+        "DispatchRole": {"SyncQueue", "BackfillQueue"},
+        "SyncRole": {"MatchQueue"},
+        "ApiRole": {"SyncQueue", "MatchQueue"},
+    }
+
+
+def test_functions_get_every_setting_and_none_of_this_machine() -> None:
+    wanted = {name.upper() for name in Settings.model_fields if name not in LOCAL_ONLY}
+
+    for function in FUNCTIONS:
+        assert properties(function)["Environment"]["Variables"].keys() == wanted
+    assert not [name for name in LOCAL_ONLY if name.upper() in str(template())]
+
+
+@pytest.mark.parametrize(
+    ("queue", "visibility", "receives"), [("Sync", 720, 2), ("Backfill", 720, 2), ("Match", 360, 5)]
+)
+def test_queues_have_the_planned_numbers(queue: str, visibility: int, receives: int) -> None:
+    given = properties(f"{queue}Queue")
+
+    assert given["VisibilityTimeout"] == visibility
+    assert given["RedrivePolicy"]["maxReceiveCount"] == receives
+    assert given["RedrivePolicy"]["deadLetterTargetArn"] == {
+        "Fn::GetAtt": [f"{queue}DeadLetterQueue", "Arn"]
+    }
+    assert (
+        properties(f"{queue}DeadLetterQueue")["MessageRetentionPeriod"]
+        > given["MessageRetentionPeriod"]
+    )
+
+
+def test_functions_have_the_planned_timeouts() -> None:
+    timeouts = {name: properties(name)["Timeout"] for name in FUNCTIONS}
+
+    assert timeouts == {
+        "DispatchFunction": 55,
+        "SyncFunction": 120,
+        "MatchFunction": 60,
+        "ApiFunction": 29,
+    }
+
+
+def test_unfiled_mail_expires_by_its_class_and_unfinished_uploads_after_a_day() -> None:
+    rules = properties("RawBucket")["LifecycleConfiguration"]["Rules"]
+
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert expiring == {"raw/30d/": 30, "raw/90d/": 90, "raw/365d/": 365}
+    for bucket in ("RawBucket", "ArchiveBucket"):
+        assert {"DaysAfterInitiation": 1} in [
+            rule.get("AbortIncompleteMultipartUpload")
+            for rule in properties(bucket)["LifecycleConfiguration"]["Rules"]
+        ]
+
+
+def test_the_archive_never_expires() -> None:
+    rules = properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"]
+
+    assert not [rule for rule in rules if "ExpirationInDays" in rule]
+
+
+def test_buckets_are_private_sealed_and_answer_over_tls_alone() -> None:
+    for bucket in ("RawBucket", "ArchiveBucket"):
+        (statement,) = properties(f"{bucket}Policy")["PolicyDocument"]["Statement"]
+
+        assert set(properties(bucket)["PublicAccessBlockConfiguration"].values()) == {True}
+        assert "BucketEncryption" in properties(bucket)
+        assert "VersioningConfiguration" not in properties(bucket)
+        assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_new_raw_mail_is_announced_to_match_by_our_bucket_alone() -> None:
+    (announced,) = properties("RawBucket")["NotificationConfiguration"]["QueueConfigurations"]
+    (statement,) = properties("MatchQueuePolicy")["PolicyDocument"]["Statement"]
+
+    assert announced["Queue"] == {"Fn::GetAtt": ["MatchQueue", "Arn"]}
+    assert announced["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "raw/"}]
+    name = properties("RawBucket")["BucketName"]["Fn::Sub"]
+    assert statement["Condition"]["ArnEquals"] == {
+        "aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}
+    }
+    assert "aws:SourceAccount" in statement["Condition"]["StringEquals"]
+
+
+def test_the_table_can_be_brought_back_and_forgets_what_expires() -> None:
+    given = properties("Table")
+
+    assert given["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert given["DeletionProtectionEnabled"] is True
+    assert given["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    (index,) = given["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], index["Projection"]) == ("due", {"ProjectionType": "KEYS_ONLY"})
+
+
+def test_routes_and_their_scopes_are_those_of_the_plan() -> None:
+    found = {
+        (scope["Fn::Sub"].removeprefix("${ScopePrefix}"), verb.upper(), path)
+        for path, operations in properties("HttpApi")["Body"]["paths"].items()
+        for verb, operation in operations.items()
+        for scope in operation["security"][0]["jwt"]
+    }
+
+    assert found == {tuple(line.split()) for line in ROUTES.strip().splitlines()}
+
+
+def test_every_route_stands_behind_the_token_check_and_reaches_the_api() -> None:
+    body = properties("HttpApi")["Body"]
+    operations = [op for path in body["paths"].values() for op in path.values()]
+
+    assert len(operations) == len(ROUTES.strip().splitlines())
+    for operation in operations:
+        assert [list(scheme) for scheme in operation["security"]] == [["jwt"]]
+        assert operation["x-amazon-apigateway-integration"] == {
+            "$ref": "#/components/x-amazon-apigateway-integrations/api"
+        }
+    authorizer = body["components"]["securitySchemes"]["jwt"]["x-amazon-apigateway-authorizer"]
+    assert authorizer["jwtConfiguration"] == {
+        "issuer": {"Ref": "JwtIssuer"},
+        "audience": [{"Ref": "JwtAudience"}],
+    }
+
+
+def test_one_permission_serves_all_routes() -> None:
+    (permission,) = of_type("AWS::Lambda::Permission").values()
+
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*")
+
+
+def test_access_logs_hold_neither_query_nor_claims() -> None:
+    (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
+    named = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
+
+    assert named
+    assert not [name for name in named if re.search(r"path|query|claim|authorizer|identity", name)]
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+
+
+def test_the_schedule_ticks_every_minute_and_names_its_minute() -> None:
+    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["Target"]["Input"] == '{"time": "<aws.scheduler.scheduled-time>"}'
+
+
+def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> None:
+    watched = {
+        (alarm["MetricName"], next(references(alarm["Dimensions"][0]["Value"])))
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+    }
+
+    assert watched == {
+        *(
+            ("ApproximateNumberOfMessagesVisible", f"{queue}DeadLetterQueue")
+            for queue in ("Sync", "Backfill", "Match")
+        ),
+        *(("Errors", function) for function in FUNCTIONS),
+        ("ApproximateAgeOfOldestMessage", "MatchQueue"),
+    }
