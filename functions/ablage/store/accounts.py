@@ -81,7 +81,13 @@ def get_state(table: Table, tenant: TenantId, account_id: str) -> AccountState |
     return state_from_item(item) if item else None
 
 
-def write_state(table: Table, tenant: TenantId, account_id: str, state: AccountState) -> bool:
+def write_state(
+    table: Table,
+    tenant: TenantId,
+    account_id: str,
+    state: AccountState,
+    before: AccountState | None = None,
+) -> bool:
     """Write what sync knows; `warnings` belong to the API and stay. False when the account is
     gone."""
     values = {name: value for name, value in state_item(state).items() if name != "warnings"}
@@ -96,9 +102,10 @@ def write_state(table: Table, tenant: TenantId, account_id: str, state: AccountS
             names={f"#{name}": name for name in (*values, *cleared)},
             values={f":{name}": value for name, value in values.items()},
         )
-        _move_due(table, tenant, account_id, state.interval)
     except ConditionFailed:
         return False
+    if before is None or before.interval != state.interval:
+        _move_due(table, tenant, account_id, state.interval)
     return True
 
 

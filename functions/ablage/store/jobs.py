@@ -39,6 +39,7 @@ class Job:
     code: str | None = None
     detail: str | None = None
     progress: dict[str, dict[str, int]] = field(default_factory=dict)
+    attempts: int = 0
 
     @property
     def shown_state(self) -> str:
@@ -108,6 +109,7 @@ def _job(tenant: TenantId, job_id: str, item: Item) -> Job:
         code=item.get("code"),
         detail=item.get("detail"),
         progress=item.get("progress", {}),
+        attempts=item.get("attempts", 0),
     )
 
 
@@ -122,13 +124,14 @@ def claim(table: Table, tenant: TenantId, job_id: str, now: int) -> Job | None:
     try:
         item = table.update(
             keys.job(tenant, job_id),
-            "SET due_sk = :ahead, #state = :running",
+            "SET due_sk = :ahead, #state = :running ADD attempts :one",
             condition=is_due,
             names={"#state": "state"},
             values={
                 ":latest": due_sk(tenant, job_id, now),
                 ":ahead": due_sk(tenant, job_id, now + CLAIM_SECONDS),
                 ":running": "running",
+                ":one": 1,
             },
         )
     except ConditionFailed:
@@ -142,10 +145,15 @@ def save_progress(table: Table, job: Job) -> bool:
     try:
         table.update(
             keys.job(job.tenant, job.job_id),
-            "SET progress = :progress, #total = :total, #failed = :failed",
+            "SET progress = :progress, #total = :total, #failed = :failed, attempts = :zero",
             condition="attribute_exists(due)",
             names={"#total": "total", "#failed": "failed"},
-            values={":progress": job.progress, ":total": job.total, ":failed": job.failed},
+            values={
+                ":progress": job.progress,
+                ":total": job.total,
+                ":failed": job.failed,
+                ":zero": 0,
+            },
         )
     except ConditionFailed:
         return False

@@ -1,0 +1,63 @@
+"""A logged-in mailbox: all that sync does with one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from ablage.accounts import Account, Folder
+from ablage.mailbox import connection, folders, status
+from ablage.mailbox.connection import Bounds, Mailbox
+from ablage.mailbox.network import Network
+from ablage.mailbox.providers import provider_of
+from ablage.mailbox.pull import Result, pull
+from ablage.mailbox.status import FolderStatus, Listed
+from ablage.mailbox.wire import Wire
+
+
+@dataclass(frozen=True)
+class Session:
+    """Every method raises AccountFault."""
+
+    mailbox: Mailbox
+    wire: Wire
+    capabilities: frozenset[str]
+    depth: int
+
+    def folders(self) -> tuple[Folder, ...]:
+        return folders.list_folders(self.wire, self.capabilities)
+
+    def status(self, wanted: Sequence[Folder]) -> dict[str, FolderStatus]:
+        """By folder id; a folder that could not be looked at is left out."""
+        names = {folders.raw_name(folder): folder.folder_id for folder in wanted}
+        found = status.status_of(self.wire, list(names))
+        return {names[name]: value for name, value in found.items()}
+
+    def examine(self, folder: Folder) -> FolderStatus:
+        return status.examine(self.mailbox, folders.raw_name(folder))
+
+    def new_uids(self, above: int, since: date | None = None) -> list[int]:
+        return status.new_uids(self.wire, above, since)
+
+    def last_uid(self) -> int:
+        return status.last_uid(self.wire)
+
+    def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
+        return status.list_sizes(self.wire, uids)
+
+    def pull(self, listed: Sequence[Listed], should_stop: Callable[[], bool]) -> Iterator[Result]:
+        return pull(self.wire, listed, self.depth, should_stop)
+
+
+@contextmanager
+def open_session(
+    network: Network, account: Account, password: str, bounds: Bounds
+) -> Iterator[Session]:
+    """Connected and logged in; closed in the end, whatever happened. Raises AccountFault."""
+    mailbox = connection.connect(network, account.host, account.port, bounds)
+    try:
+        capabilities = connection.login(mailbox, account.username, password)
+        depth = provider_of(account.host).depth
+        yield Session(mailbox, Wire(mailbox.client), capabilities, depth)
+    finally:
+        connection.close(mailbox)

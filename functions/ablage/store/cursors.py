@@ -1,0 +1,205 @@
+"""How far a folder is read, who may move that, and what is left to do.
+
+    now                                  now + 150 s
+     |--- lease, fence f ------------------|--- the next worker takes it, fence f + 1
+     |  read cursor (version v)            |  read cursor (version v')
+     |  put mails to S3, then              |
+     |  cursor: version v -> v + 1  .  .  .|. . a late write of fence f: version moved on, or fence
+     |                                     |    f + 1 stands there: refused; its mails are in S3
+     |  leftover -> MORE; release          |    under the same keys, so nothing is lost or doubled
+
+The cursor only ever moves over mail that is stored, gone, or recorded as a problem.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ablage.store import keys
+from ablage.store.table import ConditionFailed, Item, Table
+from ablage.tenancy import TenantId
+
+SCHEMA = 1
+LEASE_SECONDS = 150  # longer than sync's timeout of 120 s
+PROBLEMS = 100  # the newest are kept
+PROBLEM_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A mail we could not store: `too_large`, `unfetchable`, `connection_lost`. Passed over by the
+    cursor, tried again with the folder's next new mail until `tries` is PROBLEM_TRIES (`too_large`
+    never)."""
+
+    uid: int
+    code: str
+    tries: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        return self.code != "too_large" and self.tries < PROBLEM_TRIES
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Every listed UID up to `high` is stored, gone or a problem. `since` (`YYYY-MM-DD`) while the
+    first listing of this UIDVALIDITY goes on: only mail from that day is read, up to `ceiling`, the
+    highest UID then; at its end `high` becomes `ceiling`. `stuck` is the UID at which a session
+    broke, `stuck_tries` times in a row."""
+
+    folder_id: str
+    uidvalidity: int
+    high: int = 0
+    uidnext_seen: int | None = None
+    since: str | None = None
+    ceiling: int = 0
+    problems: tuple[Problem, ...] = ()
+    stuck: int = 0
+    stuck_tries: int = 0
+    version: int = 0
+
+    def with_problems(self, fresh: Sequence[Problem]) -> "Cursor":
+        """Newer tries replace older ones of the same UID."""
+        known = {problem.uid: problem for problem in (*self.problems, *fresh)}
+        return replace(self, problems=tuple(known.values())[-PROBLEMS:])
+
+
+def cursor_item(cursor: Cursor, fence: int) -> Item:
+    return {
+        "schema": SCHEMA,
+        "uidvalidity": cursor.uidvalidity,
+        "high": cursor.high,
+        "uidnext_seen": cursor.uidnext_seen,
+        "since": cursor.since,
+        "ceiling": cursor.ceiling,
+        "problems": [{"uid": p.uid, "code": p.code, "tries": p.tries} for p in cursor.problems],
+        "stuck": cursor.stuck,
+        "stuck_tries": cursor.stuck_tries,
+        "version": cursor.version,
+        "fence": fence,
+    }
+
+
+def cursor_from_item(folder_id: str, item: Item) -> Cursor:
+    return Cursor(
+        folder_id=folder_id,
+        uidvalidity=item["uidvalidity"],
+        high=item["high"],
+        uidnext_seen=item.get("uidnext_seen"),
+        since=item.get("since"),
+        ceiling=item["ceiling"],
+        problems=tuple(Problem(p["uid"], p["code"], p["tries"]) for p in item["problems"]),
+        stuck=item["stuck"],
+        stuck_tries=item["stuck_tries"],
+        version=item["version"],
+    )
+
+
+CursorKey = tuple[TenantId, str, str]  # tenant, account, folder id
+
+
+def get_cursors(table: Table, wanted: Iterable[CursorKey]) -> dict[CursorKey, Cursor]:
+    """Of many accounts at once, eventually consistent: good for seeing that nothing is new."""
+    by_key = {keys.folder(*key): key for key in wanted}
+    found = table.batch_get(by_key)
+    return {by_key[key]: cursor_from_item(by_key[key][2], item) for key, item in found.items()}
+
+
+def get_cursor(table: Table, tenant: TenantId, account_id: str, folder_id: str) -> Cursor | None:
+    """Consistent, for the holder of the lease."""
+    item = table.get(keys.folder(tenant, account_id, folder_id), consistent=True)
+    return cursor_from_item(folder_id, item) if item else None
+
+
+def move_cursor(
+    table: Table, tenant: TenantId, account_id: str, cursor: Cursor, fence: int
+) -> Cursor:
+    """Write it as the next version of what was read; returns that. Raises ConditionFailed: somebody
+    else moved it, or a later lease holds the folder."""
+    moved = replace(cursor, version=cursor.version + 1)
+    is_new = "attribute_not_exists(pk)"
+    is_mine = "version = :version AND fence <= :fence"
+    table.put(
+        keys.folder(tenant, account_id, cursor.folder_id),
+        cursor_item(moved, fence),
+        condition=is_mine if cursor.version else is_new,
+        values={":version": cursor.version, ":fence": fence} if cursor.version else None,
+    )
+    return moved
+
+
+def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> int | None:
+    """The fencing number, higher than all before; None while somebody else holds it."""
+    is_free = "attribute_not_exists(held_until) OR held_until < :now"
+    try:
+        item = table.update(
+            keys.lease(tenant, account_id),
+            "SET held_until = :until ADD fence :one",
+            condition=is_free,
+            values={":until": now + LEASE_SECONDS, ":now": now, ":one": 1},
+        )
+    except ConditionFailed:
+        return None
+    return int(item["fence"])
+
+
+def release_lease(table: Table, tenant: TenantId, account_id: str, fence: int) -> None:
+    is_mine = "fence = :fence"
+    try:
+        table.update(
+            keys.lease(tenant, account_id),
+            "SET held_until = :zero",
+            condition=is_mine,
+            values={":zero": 0, ":fence": fence},
+        )
+    except ConditionFailed:
+        return
+
+
+def more_due_sk(tenant: TenantId, account_id: str, at: int) -> str:
+    return f"{at:010d}#{tenant}#{account_id}"
+
+
+def leave_more(table: Table, tenant: TenantId, account_id: str, now: int) -> None:
+    """Work is left: dispatch sends it to BackfillQueue after all that waits longer."""
+    item = {"schema": SCHEMA, "due": keys.DUE_MORE}
+    table.put(
+        keys.more(tenant, account_id),
+        item | {"due_sk": more_due_sk(tenant, account_id, now)},
+    )
+
+
+def claim_more(table: Table, tenant: TenantId, account_id: str, now: int) -> bool:
+    """Take the leftover work for LEASE_SECONDS; False when it is done or taken."""
+    is_due = "attribute_exists(due) AND due_sk <= :latest"
+    try:
+        table.update(
+            keys.more(tenant, account_id),
+            "SET due_sk = :ahead",
+            condition=is_due,
+            values={
+                ":latest": more_due_sk(tenant, account_id, now),
+                ":ahead": more_due_sk(tenant, account_id, now + LEASE_SECONDS),
+            },
+        )
+    except ConditionFailed:
+        return False
+    return True
+
+
+def drop_more(table: Table, tenant: TenantId, account_id: str) -> None:
+    """Nothing is left; a second time changes nothing."""
+    table.delete(keys.more(tenant, account_id))
+
+
+def ensure_more(table: Table, tenant: TenantId, account_id: str, now: int) -> None:
+    """As `leave_more`, unless it is there: the net under a worker that died before it could leave
+    it."""
+    item = {"schema": SCHEMA, "due": keys.DUE_MORE}
+    try:
+        table.put(
+            keys.more(tenant, account_id),
+            item | {"due_sk": more_due_sk(tenant, account_id, now)},
+            condition="attribute_not_exists(pk)",
+        )
+    except ConditionFailed:
+        return

@@ -1,0 +1,110 @@
+"""SyncQueue and BackfillQueue: polls of many accounts, leftover work, jobs."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
+
+from ablage.observability import service_logger
+from ablage.tenancy import TenantId, tenant_id
+from sync.jobs import run_job
+from sync.poll import AccountKey, more, poll
+from sync.tools import Tools, tools
+
+BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch arms them again
+
+logger = service_logger("sync")
+
+Tenant = Annotated[str, AfterValidator(tenant_id)]
+
+
+class Poll(BaseModel):
+    kind: Literal["poll"]
+    minute: datetime
+    interval: int
+    tenant: Tenant
+    accounts: Annotated[list[str], Field(max_length=100)]
+
+
+class Job(BaseModel):
+    kind: Literal["job"]
+    tenant: Tenant
+    job: str
+    sent: int | None = None
+
+
+class More(BaseModel):
+    kind: Literal["more"]
+    tenant: Tenant
+    account: str
+    sent: int
+
+
+Work = Annotated[Poll | Job | More, Field(discriminator="kind")]
+_WORK: TypeAdapter[Poll | Job | More] = TypeAdapter(Work)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    working = tools()
+    batch = Batch(working)
+    batch.poll_all(event["Records"])
+    response = process_partial_response(
+        event=event,
+        record_handler=batch.handle,
+        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
+        context=context,
+    )
+    working.summary.log(logger)
+    return response
+
+
+class Batch:
+    """The polls of all messages run side by side, in one pool; then each message is answered
+    for."""
+
+    def __init__(self, working: Tools) -> None:
+        self._tools = working
+        self._error: Exception | None = None
+
+    def poll_all(self, records: list[dict[str, Any]]) -> None:
+        accounts = [account for record in records for account in self._accounts(record["body"])]
+        try:
+            poll(self._tools, accounts)
+        except Exception as error:
+            self._error = error
+
+    def _accounts(self, body: str) -> list[AccountKey]:
+        """None of a message that is no poll, or comes too late: the next tick has been sent by
+        now."""
+        try:
+            work = _WORK.validate_json(body)
+        except ValueError:
+            return []  # `handle` reports it
+        if not isinstance(work, Poll):
+            return []
+        lag = int(self._tools.now() - work.minute.timestamp())
+        if lag >= work.interval * 60:
+            self._tools.summary.count("polls_too_late")
+            return []
+        self._tools.summary.count("poll_lag_seconds", max(lag, 0))
+        return [(TenantId(work.tenant), account) for account in work.accounts]
+
+    def handle(self, record: SQSRecord) -> None:
+        work = _WORK.validate_json(record.body)
+        if isinstance(work, Poll):
+            if self._error:
+                raise self._error
+        elif work.sent is not None and self._tools.epoch() - work.sent > BACKFILL_SECONDS:
+            self._tools.summary.count("backfill_too_late")
+        elif isinstance(work, Job):
+            run_job(self._tools, TenantId(work.tenant), work.job)
+        else:
+            more(self._tools, TenantId(work.tenant), work.account)

@@ -1,0 +1,96 @@
+"""Many accounts side by side: one batch read for all of them, one thread each while they wait for
+their servers."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from ablage.accounts import Folder
+from ablage.store import keys
+from ablage.store.accounts import account_from_item, state_from_item
+from ablage.store.cursors import CursorKey, claim_more, drop_more, get_cursors
+from ablage.store.table import Item
+from ablage.tenancy import TenantId
+from sync.sync_account import Seen, chosen, poll_account, sync_more
+from sync.tools import Tools
+
+THREADS = 32  # they wait for mail servers nearly all the time
+
+AccountKey = tuple[TenantId, str]
+
+
+def poll(tools: Tools, accounts: Iterable[AccountKey], threads: int = THREADS) -> None:
+    """Look at each account once. An error of one (a defect, or AWS) leaves the others alone and is
+    raised in the end."""
+    seen = with_cursors(tools, see(tools, list(dict.fromkeys(accounts))))
+    if not seen:
+        return
+    with ThreadPoolExecutor(max_workers=min(threads, len(seen))) as pool:
+        futures = [pool.submit(_poll_one, tools, each) for each in seen]
+    errors = [error for future in futures if (error := future.exception())]
+    if errors:
+        raise errors[0]
+
+
+def _poll_one(tools: Tools, seen: Seen) -> None:
+    if not tools.can_start():
+        tools.summary.count("not_started")
+        return
+    tools.summary.count("polled")
+    poll_account(tools, seen)
+
+
+def see(tools: Tools, accounts: Sequence[AccountKey]) -> list[Seen]:
+    """Config and state of those that are to be synced, in one batch read."""
+    wanted = [key for a in accounts for key in (keys.account(*a), keys.account_state(*a))]
+    items = tools.storage.table.batch_get(wanted)
+    return [seen for account in accounts if (seen := _seen(account, items))]
+
+
+def _seen(account: AccountKey, items: dict[keys.Key, Item]) -> Seen | None:
+    config, state = items.get(keys.account(*account)), items.get(keys.account_state(*account))
+    if config is None or state is None:
+        return None
+    known = Seen(account_from_item(*account, config), state_from_item(state))
+    is_on = known.account.sync and not known.account.deleted and known.state.status != "paused"
+    return known if is_on else None
+
+
+def with_cursors(tools: Tools, seen: Sequence[Seen]) -> list[Seen]:
+    """The cursors of all their folders, in one batch read."""
+    found = get_cursors(
+        tools.storage.table, [_cursor_key(each, folder) for each, folder in _folders(seen)]
+    )
+    return [
+        replace(
+            each,
+            cursors={
+                folder.folder_id: found[_cursor_key(each, folder)]
+                for _, folder in _folders([each])
+                if _cursor_key(each, folder) in found
+            },
+        )
+        for each in seen
+    ]
+
+
+def _folders(seen: Sequence[Seen]) -> list[tuple[Seen, Folder]]:
+    return [(each, f) for each in seen for f in chosen(each.account, each.state.folders)]
+
+
+def _cursor_key(seen: Seen, folder: Folder) -> CursorKey:
+    return seen.account.tenant, seen.account.account_id, folder.folder_id
+
+
+def more(tools: Tools, tenant: TenantId, account_id: str) -> None:
+    """Leftover work of one account, unless somebody has it or the account is off."""
+    table = tools.storage.table
+    if not claim_more(table, tenant, account_id, tools.epoch()):
+        tools.summary.count("more_not_due")
+        return
+    seen = see(tools, [(tenant, account_id)])
+    if not seen:
+        drop_more(table, tenant, account_id)
+        return
+    tools.summary.count("more")
+    sync_more(tools, seen[0])

@@ -1,0 +1,177 @@
+"""One account: connect, look, and fetch what is new. A fault of the mailbox becomes its state,
+never an exception."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ablage.accounts import Account, AccountState, Folder
+from ablage.errors import AccountFault
+from ablage.mailbox.folders import default_folders
+from ablage.mailbox.session import Session, open_session
+from ablage.mailbox.status import FolderStatus
+from ablage.store.accounts import write_state
+from ablage.store.cursors import (
+    Cursor,
+    drop_more,
+    ensure_more,
+    leave_more,
+    release_lease,
+    take_lease,
+)
+from ablage.store.table import ConditionFailed, Table
+from ablage.tenancy import TenantId
+from sync.account_state import faulty, healthy, is_check_due
+from sync.fetch_folder import FolderFetch
+from sync.tools import Tools
+from sync.walk import Slice
+
+LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
+MORE_SECONDS = 60.0
+SLICE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An account as a batch read found it: eventually consistent, good enough to look."""
+
+    account: Account
+    state: AccountState
+    cursors: Mapping[str, Cursor] = field(default_factory=dict)
+
+
+def chosen(account: Account, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
+    """The folders to sync: the tenant's choice, else Inbox and Sent."""
+    if not account.folders:
+        return default_folders(folders)
+    return tuple(folder for folder in folders if folder.folder_id in account.folders)
+
+
+@contextmanager
+def session_of(tools: Tools, account: Account) -> Iterator[Session]:
+    """Raises AccountFault."""
+    secret = tools.secrets.open(account.tenant, account.account_id, account.version)
+    with open_session(tools.network, account, secret.text, tools.bounds()) as session:
+        yield session
+
+
+def poll_account(tools: Tools, seen: Seen) -> None:
+    """A tick's look. With nothing new nothing is written and no lease taken."""
+    with recording(tools, seen):
+        with session_of(tools, seen.account) as session:
+            state = look(tools, seen, session)
+            changed = changed_folders(seen, session, chosen(seen.account, state.folders))
+            live = _not_importing(tools, seen, changed)
+            if live and not _fetch(tools, seen.account, session, live, LIVE_SECONDS):
+                leave_more(*_place(tools, seen.account), tools.epoch())
+        save_state(tools, seen, state)
+
+
+def sync_more(tools: Tools, seen: Seen) -> None:
+    """Leftover work: another slice of everything. A fault drops it: the next good look finds it
+    again."""
+    place = _place(tools, seen.account)
+    finished = True
+    with recording(tools, seen):
+        with session_of(tools, seen.account) as session:
+            state = look(tools, seen, session)
+            folders = chosen(seen.account, state.folders)
+            finished = _fetch(tools, seen.account, session, folders, MORE_SECONDS)
+        save_state(tools, seen, state)
+    if finished:
+        drop_more(*place)
+    else:
+        leave_more(*place, tools.epoch())
+
+
+def look(tools: Tools, seen: Seen, session: Session) -> AccountState:
+    """The state a good look leaves; folders are listed on the first look and every six hours."""
+    state, now = seen.state, tools.time()
+    if state.folders and not is_check_due(state, now):
+        return healthy(state, state.folders, now)
+    return healthy(state, session.folders(), now)
+
+
+def changed_folders(
+    seen: Seen, session: Session, folders: tuple[Folder, ...]
+) -> tuple[Folder, ...]:
+    statuses = session.status(folders)
+    return tuple(
+        folder
+        for folder in folders
+        if folder.folder_id in statuses
+        and is_changed(seen.cursors.get(folder.folder_id), statuses[folder.folder_id])
+    )
+
+
+def is_changed(cursor: Cursor | None, status: FolderStatus) -> bool:
+    """A folder without a cursor was never read. A server that tells no UIDNEXT is looked into."""
+    if cursor is None or cursor.uidvalidity != (status.uidvalidity or 0):
+        return True
+    return status.uidnext is None or status.uidnext != cursor.uidnext_seen
+
+
+def _not_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
+    """A folder in its first listing belongs to BackfillQueue, which gets it even if a worker
+    died."""
+    cursors = seen.cursors
+    importing = {
+        f.folder_id for f in folders if f.folder_id in cursors and cursors[f.folder_id].since
+    }
+    if importing:
+        ensure_more(*_place(tools, seen.account), tools.epoch())
+    return tuple(folder for folder in folders if folder.folder_id not in importing)
+
+
+def _fetch(
+    tools: Tools,
+    account: Account,
+    session: Session,
+    folders: tuple[Folder, ...],
+    seconds: float,
+) -> bool:
+    """True when everything is read, or somebody else is reading. Raises AccountFault."""
+    fence = take_lease(*_place(tools, account), tools.epoch())
+    if fence is None:
+        tools.summary.count("leased")
+        return True
+    share = Slice(seconds, SLICE_BYTES, tools.clock)
+    try:
+        fetches = (FolderFetch(tools, session, account, f, fence, share) for f in folders)
+        return all(_fetch_folder(tools, fetch) for fetch in fetches)
+    finally:
+        release_lease(*_place(tools, account), fence)
+
+
+def _fetch_folder(tools: Tools, fetch: FolderFetch) -> bool:
+    """One missing folder does not stop the others. A lost cursor means another worker goes on."""
+    try:
+        return fetch.run()
+    except ConditionFailed:
+        tools.summary.count("cursor_lost")
+        return True
+    except AccountFault as fault:
+        if fault.code != "folder_missing":
+            raise
+        tools.summary.count("folder_missing")
+        return True
+
+
+@contextmanager
+def recording(tools: Tools, seen: Seen) -> Iterator[None]:
+    """An AccountFault becomes the account's state."""
+    try:
+        yield
+    except AccountFault as fault:
+        tools.summary.count(f"fault_{fault.code}")
+        save_state(tools, seen, faulty(seen.state, fault, tools.time()))
+
+
+def save_state(tools: Tools, seen: Seen, state: AccountState) -> None:
+    """Nothing is written when nothing changed."""
+    if state != seen.state:
+        write_state(*_place(tools, seen.account), state, before=seen.state)
+
+
+def _place(tools: Tools, account: Account) -> tuple[Table, TenantId, str]:
+    return tools.storage.table, account.tenant, account.account_id

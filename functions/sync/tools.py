@@ -1,0 +1,59 @@
+"""What a sync worker works with, made once per process; per invocation a summary and an end."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ablage.mailbox.connection import SESSION_SECONDS, Bounds
+from ablage.mailbox.network import Network
+from ablage.observability import Summary
+from ablage.settings import settings
+from ablage.store.aws import client
+from ablage.store.secrets import Secrets
+from ablage.store.storage import Storage, storage
+
+INVOCATION_SECONDS = 110.0  # of the function's 120
+START_SECONDS = 60.0  # later, no further account is begun: the next tick is the retry
+
+
+@dataclass(frozen=True)
+class Tools:
+    """`now` tells the time (epoch seconds), `clock` counts it."""
+
+    storage: Storage
+    secrets: Secrets
+    network: Network
+    summary: Summary = field(default_factory=Summary)
+    now: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(default_factory=time.monotonic)
+
+    def can_start(self) -> bool:
+        return self.clock() - self.began < START_SECONDS
+
+    def bounds(self) -> Bounds:
+        """Of one session: no longer than the invocation has left."""
+        left = self.began + INVOCATION_SECONDS - self.clock()
+        return Bounds(seconds=min(SESSION_SECONDS, left), clock=self.clock)
+
+    def epoch(self) -> int:
+        return int(self.now())
+
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.epoch(), UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@functools.cache
+def secrets() -> Secrets:
+    return Secrets(storage().table, client("kms"))
+
+
+def tools() -> Tools:
+    """Fresh for each invocation, over what the process keeps warm."""
+    return Tools(storage(), secrets(), Network.from_settings(settings()))
