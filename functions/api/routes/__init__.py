@@ -1,6 +1,25 @@
 """One module per resource. Importing them registers their operations with `router`."""
 
 from api.operations import router
-from api.routes import accounts, blocklist, contacts, customers, jobs, tenant
+from api.routes import (
+    accounts,
+    archives,
+    blocklist,
+    contacts,
+    customers,
+    jobs,
+    messages,
+    tenant,
+)
 
-__all__ = ["accounts", "blocklist", "contacts", "customers", "jobs", "router", "tenant"]
+__all__ = [
+    "accounts",
+    "archives",
+    "blocklist",
+    "contacts",
+    "customers",
+    "jobs",
+    "messages",
+    "router",
+    "tenant",
+]

@@ -1,0 +1,55 @@
+"""Short-lived links to the bytes of a mail: its archive copy, or the raw mail while it is kept."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ablage.errors import Gone
+from ablage.messages import Copy, Message
+from ablage.store.archive import LINK_SECONDS
+from ablage.store.raw_mail import RawKey
+from ablage.store.storage import Storage
+from ablage.tenancy import TenantId
+
+_ABSENT = ("403", "404", "NoSuchKey", "NotFound")  # 403: absent, to a role that may not list
+
+
+def raw_link(storage: Storage, s3: Any, message: Message) -> str:
+    """Valid for LINK_SECONDS. The main content first, then any. Raises Gone `raw_expired`."""
+    kept = message.archived.get(message.digest[:16]) or next(iter(message.archived.values()), None)
+    if kept:
+        return storage.archive.link(message.tenant, message.message_id, kept)
+    main_first = sorted(message.copies, key=lambda copy: copy.digest != message.digest)
+    for copy in main_first:
+        key = _raw_key(message.tenant, copy).text
+        if _exists(s3, storage.raw.bucket, key):
+            return _link(s3, storage.raw.bucket, key)
+    detail = "The mail is no longer kept. Sync its folder again with `since`."
+    raise Gone("raw_expired", detail)
+
+
+def _raw_key(tenant: TenantId, copy: Copy) -> RawKey:
+    return RawKey(
+        copy.retention, tenant, copy.account_id, copy.folder_id, copy.uidvalidity, copy.uid
+    )
+
+
+def _exists(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return False
+        raise
+    return True
+
+
+def _link(s3: Any, bucket: str, key: str) -> str:
+    parameters = {
+        "Bucket": bucket,
+        "Key": key,
+        "ResponseContentDisposition": "attachment",
+        "ResponseContentType": "message/rfc822",
+    }
+    url: str = s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=LINK_SECONDS)
+    return url

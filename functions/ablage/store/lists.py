@@ -1,0 +1,64 @@
+"""Pages of archives and overviews, newest first: rows as written, without tombstones and expired.
+
+A page may be short, even empty; only the sort key to go on after says whether there is more.
+"""
+
+from collections.abc import Callable
+
+from ablage.messages import Entity
+from ablage.store import keys
+from ablage.store.projection import is_live
+from ablage.store.table import Item, Table
+from ablage.tenancy import TenantId
+
+ROWS_READ = 500  # of one request whose filter leaves out rows
+_ROWS_AT_ONCE = 100
+_OVERVIEW = "MAIL#"
+_ARCHIVE = "FILED#"
+
+Found = tuple[list[Item], str | None]
+
+
+def archive_page(
+    table: Table, tenant: TenantId, entity: Entity, *, after: str | None, limit: int, now: int
+) -> Found:
+    """One Query. Rows as `store.rows` writes them."""
+    rows = table.query(
+        keys.archive(tenant, entity.kind, entity.entity_id),
+        prefix=_ARCHIVE,
+        after=after,
+        newest_first=True,
+        limit=limit,
+    )
+    return [row for row in rows if is_live(row, now)], _more(rows, limit)
+
+
+def overview_page(
+    table: Table,
+    tenant: TenantId,
+    account_id: str,
+    *,
+    after: str | None,
+    limit: int,
+    now: int,
+    wanted: Callable[[Item], bool] | None = None,
+) -> Found:
+    """One Query, with a filter several: at most ROWS_READ rows are looked at."""
+    pk = keys.account_partition(tenant, account_id)
+    at_once = _ROWS_AT_ONCE if wanted else limit
+    found: list[Item] = []
+    for _ in range(ROWS_READ // _ROWS_AT_ONCE if wanted else 1):
+        rows = table.query(pk, prefix=_OVERVIEW, after=after, newest_first=True, limit=at_once)
+        for row in rows:
+            after = row["sk"]
+            if is_live(row, now) and (wanted is None or wanted(row)):
+                found.append(row)
+            if len(found) == limit:
+                return found, after
+        if len(rows) < at_once:
+            return found, None
+    return found, after
+
+
+def _more(rows: list[Item], limit: int) -> str | None:
+    return rows[-1]["sk"] if len(rows) == limit else None

@@ -1,0 +1,194 @@
+"""Views of messages, filings and the rows of lists."""
+
+from pydantic import BaseModel, Field
+
+from ablage.messages import Entity, Message
+from ablage.store.table import Item
+
+
+class EntityView(BaseModel):
+    entity_type: str
+    entity_id: str
+
+
+class FilingView(EntityView):
+    origins: list[str] = Field(description="auto, manual, or both.")
+    paths: list[str] = Field(description="Why it was filed there automatically.")
+    by: str = Field(description="Who filed it by hand.")
+    at: str
+
+
+class FilingsView(BaseModel):
+    items: list[FilingView]
+    unfiled: list[EntityView] = Field(
+        description="Taken away by hand; never filed again by itself."
+    )
+    next: str | None = None
+
+
+class CopyView(BaseModel):
+    account: str
+    folder: str
+    received_at: str
+    role: str
+
+
+class DecisionView(BaseModel):
+    address: str
+    where: str = Field(description="The field it stood in.")
+    reason: str = Field(description="The gate that decided.")
+    hits: list[str] = Field(description="What it hit: contacts, customers, a blocklist entry.")
+
+
+class Row(BaseModel):
+    """What every list shows of a message."""
+
+    message: str
+    sort_time: str
+    subject: str
+    party: str = Field(description="The sender; of sent mail the recipients.")
+    direction: str
+    kind: str
+    snippet: str
+    attachments: int
+    flags: list[str]
+
+
+class ArchiveRow(Row):
+    origins: list[str]
+
+
+class OverviewRow(Row):
+    received_at: str
+    folders: list[str]
+    filed: bool
+    filings: list[EntityView] = Field(description="The first three.")
+    filings_count: int
+    reason: str = Field(description="Why it was filed, or why not.")
+
+
+class MessageView(BaseModel):
+    id: str
+    version: int
+    sort_time: str
+    subject: str
+    sender: str
+    to: list[str]
+    cc: list[str]
+    bcc: list[str] = Field(
+        description="Only for owner and viewers of the mailbox it was sent from."
+    )
+    date: str
+    message_id: str = Field(description="RFC 5322 Message-ID.")
+    kind: str
+    direction: str
+    via: str
+    snippet: str
+    size: int
+    attachments: int
+    flags: list[str]
+    private: bool
+    reason: str
+    copies: list[CopyView]
+    decision: list[DecisionView]
+    filings: list[FilingView]
+    filings_count: int
+    expires_at: int | None = Field(description="Epoch seconds; unfiled mail is not kept for good.")
+
+
+class LinkView(BaseModel):
+    url: str
+    expires_at: str
+
+
+SHOWN_FILINGS = 100  # of a message; the rest at .../filings
+
+
+def entity_view(entity: Entity) -> EntityView:
+    return EntityView(entity_type=entity.kind, entity_id=entity.entity_id)
+
+
+def filing_views(message: Message) -> list[FilingView]:
+    return [
+        FilingView(
+            entity_type=entity.kind,
+            entity_id=entity.entity_id,
+            origins=sorted(filing.origins),
+            paths=list(filing.paths),
+            by=filing.by,
+            at=filing.at,
+        )
+        for entity, filing in sorted(message.filings.items())
+    ]
+
+
+def message_view(message: Message, *, with_bcc: bool) -> MessageView:
+    facts = message.facts
+    decisions = [d for d in message.decisions if with_bcc or d.where != "bcc"]
+    return MessageView(
+        id=message.message_id,
+        version=message.version,
+        sort_time=message.sort_time,
+        subject=facts.subject,
+        sender=facts.sender,
+        to=list(facts.to),
+        cc=list(facts.cc),
+        bcc=list(facts.bcc) if with_bcc else [],
+        date=facts.date,
+        message_id=facts.mail_id,
+        kind=facts.kind,
+        direction=facts.direction,
+        via=facts.via,
+        snippet=facts.snippet,
+        size=facts.size,
+        attachments=facts.attachments,
+        flags=sorted(message.flags),
+        private=bool(message.private),
+        reason=message.reason(),
+        copies=[
+            CopyView(
+                account=c.account_id, folder=c.folder_id, received_at=c.received_at, role=c.role
+            )
+            for c in message.copies
+        ],
+        decision=[
+            DecisionView(address=d.address, where=d.where, reason=d.reason, hits=list(d.hits))
+            for d in decisions
+        ],
+        filings=filing_views(message)[:SHOWN_FILINGS],
+        filings_count=len(message.filings),
+        expires_at=message.expires,
+    )
+
+
+def _shown(row: Item) -> dict[str, object]:
+    return {
+        "message": row["m"],
+        "sort_time": row["t"],
+        "subject": row["s"],
+        "party": row["p"],
+        "direction": row["w"],
+        "kind": row["k"],
+        "snippet": row["sn"],
+        "attachments": row.get("at", 0),
+        "flags": row.get("fl", []),
+    }
+
+
+def archive_row(row: Item) -> ArchiveRow:
+    return ArchiveRow.model_validate(_shown(row) | {"origins": row["o"]})
+
+
+def overview_row(row: Item) -> OverviewRow:
+    filings = [entity_view(Entity.parse(text)).model_dump() for text in row.get("fi", ())]
+    return OverviewRow.model_validate(
+        _shown(row)
+        | {
+            "received_at": row["c"],
+            "folders": row["fo"],
+            "filed": row["n"] > 0,
+            "filings": filings,
+            "filings_count": row["n"],
+            "reason": row["r"],
+        }
+    )

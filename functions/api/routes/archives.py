@@ -1,0 +1,64 @@
+"""The two lists: an entity's archive and an account's overview, newest first."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from ablage.messages import Entity
+from ablage.store import connections
+from ablage.store.lists import archive_page, overview_page
+from ablage.store.storage import storage
+from ablage.store.table import Item
+from api import cursors
+from api.clock import now_epoch
+from api.message_schemas import ArchiveRow, OverviewRow, archive_row, overview_row
+from api.operations import operation
+from api.schemas import Cursor, Limit, Page, PathId, PathType
+from api.tenant import Calling
+
+
+@operation("GET", "/v1/archives/{entity_type}/{entity_id}", "read")
+def read_archive(
+    entity_type: PathType,
+    entity_id: PathId,
+    caller: Calling,
+    limit: Limit = 25,
+    cursor: Cursor = None,
+) -> Page[ArchiveRow]:
+    """What is filed at an entity. Empty where nothing is: entities are yours, not known to us."""
+    entity = Entity(entity_type, entity_id)
+    after = cursors.ARCHIVE.decode(cursor)
+    rows, more = archive_page(
+        storage().table, caller.tenant, entity, after=after, limit=limit, now=now_epoch()
+    )
+    return Page(items=[archive_row(row) for row in rows], next=cursors.ARCHIVE.encode(more))
+
+
+@operation("GET", "/v1/accounts/{account}/messages", "read")
+def read_overview(
+    account: PathId,
+    caller: Calling,
+    *,
+    limit: Limit = 25,
+    cursor: Cursor = None,
+    folder: Annotated[str | None, Query(description="Id of a folder.")] = None,
+    filed: Annotated[bool | None, Query(description="Only filed, or only unfiled mail.")] = None,
+) -> Page[OverviewRow]:
+    """Every mail of the account, with where it was filed and why, or why not."""
+    table, after = storage().table, cursors.OVERVIEW.decode(cursor)
+    connections.find_account(table, caller.tenant, account)
+
+    def wanted(row: Item) -> bool:
+        return (folder is None or folder in row["fo"]) and filed in (None, row["n"] > 0)
+
+    filtered = folder is not None or filed is not None
+    rows, more = overview_page(
+        table,
+        caller.tenant,
+        account,
+        after=after,
+        limit=limit,
+        now=now_epoch(),
+        wanted=wanted if filtered else None,
+    )
+    return Page(items=[overview_row(row) for row in rows], next=cursors.OVERVIEW.encode(more))
