@@ -110,7 +110,7 @@ def message_from_items(
         version=item["v"],
         settled=item["st"],
         sort_time=item["s"],
-        facts=_facts(item["f"]),
+        facts=_facts(item.get("f", {})),
         digest=item["d"].hex(),
         copies=tuple(_copy(value) for value in lists["c"]),
         decisions=tuple(_decision(value) for value in lists["a"]),

@@ -1,0 +1,129 @@
+"""MatchQueue: mails to file (S3 ObjectCreated, or sent again by sync), and repairs.
+
+A whole batch is read first, each mail in its own guard, then known in one round, then filed one by
+one. A record that fails is retried alone; every step before it stands and is not done twice.
+"""
+
+import json
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ablage.change import change
+from ablage.errors import NotFound
+from ablage.store.contacts import repair_contact
+from ablage.store.customers import repair_customer
+from ablage.store.raw_mail import RawKey, parse_key
+from ablage.store.storage import Storage, storage
+from ablage.tenancy import tenant_id
+from match.file_message import Known, file_message, know, tick
+from match.read_copy import ReadCopy, read_copy
+
+logger = Logger(service="match")
+
+
+@dataclass
+class Task:
+    """One queue record: its copies, or what stopped them from being read."""
+
+    copies: list[ReadCopy] = field(default_factory=list)
+    expired: list[tuple[RawKey, str | None]] = field(default_factory=list)
+    repair: dict[str, str] | None = None
+    error: Exception | None = None
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    where = storage()
+    tasks = {record["messageId"]: _read(where, record["body"]) for record in event["Records"]}
+    known = know(where, [copy for task in tasks.values() for copy in task.copies])
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+    def handle(record: SQSRecord) -> None:
+        try:
+            _do(where, tasks[record.message_id], known)
+        except Exception as error:
+            logger.error(  # noqa: TRY400  a traceback may quote a mail
+                "record_failed", extra={"fault": _place(error)}
+            )
+            raise
+
+    answer = process_partial_response(
+        event=event, record_handler=handle, processor=processor, context=context
+    )
+    logger.info(
+        "matched",
+        extra={"records": len(tasks), "failed": len(answer["batchItemFailures"])},
+    )
+    return {**answer}
+
+
+def _place(error: Exception) -> str:
+    """Type and line: an exception's text may quote a mail."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {last.name}:{last.lineno}"
+
+
+def _read(where: Storage, body: str) -> Task:
+    """The guard round one message: what cannot be read fails alone, and is tried again."""
+    task = Task()
+    try:
+        _read_into(where, task, json.loads(body))
+    except Exception as error:
+        task.error = error
+    return task
+
+
+def _read_into(where: Storage, task: Task, body: dict[str, Any]) -> None:
+    task.repair = body.get("repair")
+    for key, job in _keys(where, body):
+        try:
+            task.copies.append(read_copy(where, key, job))
+        except NotFound:
+            task.expired.append((key, job))
+
+
+def _keys(where: Storage, body: dict[str, Any]) -> Iterator[tuple[RawKey, str | None]]:
+    """`s3:TestEvent`, other events and objects that are not ours name no mail."""
+    again = body.get("match")
+    if again and (key := parse_key(again["key"])):
+        yield key, again.get("job")
+    for record in body.get("Records", ()):
+        created = record.get("eventName", "").startswith("ObjectCreated:")
+        if created and record["s3"]["bucket"]["name"] == where.raw.bucket:
+            key = parse_key(unquote_plus(record["s3"]["object"]["key"]))
+            if key:
+                yield key, None
+
+
+def _do(where: Storage, task: Task, known: Known) -> None:
+    if task.error:
+        raise task.error
+    for copy in task.copies:
+        if file_message(where, copy, known) is None:
+            logger.warning("unknown_account", extra={"tenant": copy.key.tenant})
+    for key, job in task.expired:
+        logger.warning("raw_missing", extra={"tenant": key.tenant})
+        tick(where, key.tenant, job, key.copy_id)
+    if task.repair:
+        _repair(where, task.repair)
+
+
+def _repair(where: Storage, repair: dict[str, str]) -> None:
+    tenant = tenant_id(repair["tenant"])
+    if "message" in repair:
+        change(where, tenant, repair["message"], None)
+    elif "contact" in repair:
+        repair_contact(where, tenant, repair["contact"])
+    elif "customer" in repair:
+        repair_customer(where, tenant, repair["customer"])

@@ -1,0 +1,44 @@
+"""A tenant's things put straight into the store: accounts and index entries."""
+
+from collections.abc import Sequence
+
+from ablage.accounts import Account
+from ablage.store import address_index, keys
+from ablage.store.accounts import account_item
+from ablage.store.storage import Storage
+from ablage.tenancy import TenantId
+
+
+def connect_account(
+    where: Storage, tenant: TenantId, account_id: str, address: str, *, filing: bool
+) -> Account:
+    account = Account(
+        tenant=tenant,
+        account_id=account_id,
+        address=address,
+        own=address,
+        host="imap.own.de",
+        port=993,
+        username=address,
+        version=1,
+        filing_enabled=filing,
+        filing_since="2026-01-01T00:00:00Z" if filing else None,
+    )
+    where.table.put(keys.account(tenant, account_id), account_item(account))
+    address_index.write(
+        where.table, tenant, address, group="own", entity=account_id, entry={"v": 1}
+    )
+    return account
+
+
+def index_contact(
+    where: Storage, tenant: TenantId, address: str, contact_id: str, customers: Sequence[str]
+) -> None:
+    address_index.write(
+        where.table,
+        tenant,
+        address,
+        group="contacts",
+        entity=contact_id,
+        entry={"v": 1, "k": list(customers)},
+    )
