@@ -22,9 +22,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.change import change
 from ablage.errors import NotFound
-from ablage.store.contacts import repair_contact
-from ablage.store.customers import repair_customer
 from ablage.store.raw_mail import RawKey, parse_key
+from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
 from match.file_message import Known, file_message, know, tick
@@ -123,7 +122,5 @@ def _repair(where: Storage, repair: dict[str, str]) -> None:
     tenant = tenant_id(repair["tenant"])
     if "message" in repair:
         change(where, tenant, repair["message"], None)
-    elif "contact" in repair:
-        repair_contact(where, tenant, repair["contact"])
-    elif "customer" in repair:
-        repair_customer(where, tenant, repair["customer"])
+    else:
+        repair_rows(where, tenant, repair)
