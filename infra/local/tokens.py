@@ -31,7 +31,7 @@ class Tokens:
         tenant_claim: str = "tenant",
         **claims: Any,
     ) -> str:
-        """A token of `tenant` (None: without the claim); a negative lifetime has expired."""
+        """A token of `tenant`; claims that are None are left out; a negative lifetime is over."""
         now = int(time.time())
         payload = {
             "iss": self.issuer,
@@ -41,8 +41,9 @@ class Tokens:
             "exp": now + lifetime,
             "scope": " ".join(scopes),
         }
-        owner = {} if tenant is None else {tenant_claim: tenant}
-        return jwt.encode(payload | owner | claims, self._key, algorithm="RS256")
+        every = payload | {tenant_claim: tenant} | claims
+        present = {name: value for name, value in every.items() if value is not None}
+        return jwt.encode(present, self._key, algorithm="RS256")
 
     def verify(self, token: str, audiences: Iterable[str]) -> dict[str, Any] | None:
         """The claims; None where signature, issuer, audience or times are wrong.
