@@ -24,9 +24,10 @@ from ablage.store.rows import wanted_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import TenantId
 from match.handler import lambda_handler
+from match.read_copy import read_copy
 
 SEEDS = 300
-CHUNKS = 10
+CHUNKS = 20
 C1, C2 = Entity("contact", "C1"), Entity("contact", "C2")
 K1, K2 = Entity("customer", "K1"), Entity("customer", "K2")
 Q7 = Entity("quote", "Q7")
@@ -70,6 +71,7 @@ class Run:
             metadata = RawMetadata("2026-11-20T10:00:05Z", role="sent")
             self.where.raw.put(key, MAIL % bcc, metadata)
             keys_.append(key.text)
+            self.message_id = read_copy(self.where, key, None).message_id
         keys_.append(self.random.choice(keys_))
         return [self._match(key) for key in keys_]
 
@@ -92,11 +94,7 @@ class Run:
         return work
 
     def message(self) -> Message | None:
-        pk = keys.account_partition(self.tenant, "A")
-        rows = self.where.table.query(pk, prefix="MAIL#") or self.where.table.query(
-            keys.account_partition(self.tenant, "B"), prefix="MAIL#"
-        )
-        return messages.read(self.where.table, self.tenant, rows[0]["m"]) if rows else None
+        return messages.read(self.where.table, self.tenant, self.message_id)
 
     def to_the_end(self) -> None:
         while self.queue or self.live or self.repairs or self.wanted:

@@ -54,11 +54,11 @@ def read_addresses(table: Table, wanted: Iterable[LookUp]) -> dict[TenantId, Fou
             block_at[_block_key(one.tenant, entry)] = one.tenant, entry
     items = table.batch_get([*index_at, *block_at])
     found: dict[TenantId, Found] = {tenant: Found() for tenant, _ in index_at.values()}
-    for key, (tenant, entry) in block_at.items():
-        if key in items:
+    for block_key, (tenant, entry) in block_at.items():
+        if block_key in items:
             found[tenant].blocked.add(entry)
-    for (tenant, address), parts in _with_chunks(table, index_at, items).items():
-        found[tenant].index[address] = _index_entry(parts)
+    for (whose, address), parts in _with_chunks(table, index_at, items).items():
+        found[whose].index[address] = _index_entry(parts)
     return found
 
 
