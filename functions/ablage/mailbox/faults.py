@@ -7,11 +7,11 @@ text.
 [UNAVAILABLE], [INUSE], [LIMIT], [SERVERBUG]: says nothing about the password | | host_unknown |
 degraded         | the name does not resolve | | address_refused    | degraded         | private or
 special address, or another port than 993 | | connect_failed     | degraded         | nobody answers
-there | | tls_failed         | degraded         | certificate or handshake | | timeout | degraded
-| silence, or the session's deadline | | server_hung_up     | degraded         | closed in the
-middle, BYE | | protocol_error     | degraded         | an answer that is no IMAP, or a command
-refused | | budget_exceeded    | degraded         | a line, literal or session larger than we read |
-| folder_missing     | degraded         | EXAMINE answered NO |"""
+there | | tls_failed         | degraded         | certificate or handshake | | timeout | degraded |
+silence, or the session's deadline | | server_hung_up     | degraded         | closed in the middle,
+BYE | | protocol_error     | degraded         | an answer that is no IMAP, or a command refused | |
+budget_exceeded    | degraded         | a line, literal or session larger than we read | |
+folder_missing     | degraded         | EXAMINE answered NO |"""
 
 import imaplib
 import socket

@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from ablage.errors import AccountFault
 from ablage.limits import MESSAGE_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
+from ablage.mailbox.faults import fault
 from ablage.mailbox.status import Listed, as_uid, fetch_items, internal_date, search, uid_sets
 from ablage.mailbox.wire import Answer, Atom, Body, Literal, Wire, check_alive
 
@@ -20,6 +22,10 @@ BATCH_MAILS = 100
 BATCH_BYTES = 1024 * 1024  # a larger mail travels alone
 UNASKED = 10_000  # FETCH answers of others' mail before we stop listening
 
+_KNOWN_ITEMS = {
+    *(b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ", b"SAVEDATE"),
+    *(b"EMAILID", b"THREADID", b"X-GM-MSGID", b"X-GM-THRID", b"X-GM-LABELS"),
+}
 _ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
 
 
@@ -161,9 +167,10 @@ def as_fetched(answer: Answer) -> Fetched | None:
     items = fetch_items(answer)
     uid = as_uid(items.get(b"UID"))
     body = _body(items.get(b"BODY[]"))
+    if body is not None and (uid is None or not _is_whole(answer, items)):
+        discard(body)
+        raise fault("protocol_error")
     if uid is None or body is None:
-        if body is not None:
-            discard(body)
         return None
     flags = items.get(b"FLAGS")
     return Fetched(
@@ -173,6 +180,10 @@ def as_fetched(answer: Answer) -> Fetched | None:
         _flags(flags) if isinstance(flags, list) else (),
         body,
     )
+
+
+def _is_whole(answer: Answer, items: dict[bytes, Any]) -> bool:
+    return len(answer.values[0]) == 2 * len(items) and items.keys() <= _KNOWN_ITEMS
 
 
 def _body(value: object) -> Body | None:

@@ -64,10 +64,10 @@ def _status(values: Any) -> FolderStatus:
 def examine(mailbox: Mailbox, name: bytes) -> FolderStatus:
     """Open read-only. UIDVALIDITY is 0 where the server has none. Raises AccountFault
     `folder_missing`."""
-    quote(name)
+    quoted = quote(name)
     try:
         with translated():
-            mailbox.folder.set(name, readonly=True)
+            mailbox.folder.set(quoted, readonly=True)
     except ImapToolsError:
         raise fault("folder_missing") from None
     told = mailbox.client.untagged_responses

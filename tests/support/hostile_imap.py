@@ -1,0 +1,97 @@
+"""A TLS server that says what a script tells it to, and remembers what it was told."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.certificates import HOST, Certificates
+
+Script = Callable[["Talk"], None]
+
+GREETING = b"* OK ready\r\n"
+CAPABILITIES = b"* CAPABILITY IMAP4rev1\r\n"
+
+
+class Talk:
+    """One connection, seen from the server."""
+
+    def __init__(self, connection: socket.socket, heard: list[bytes]) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._heard = heard
+        self.tag = b""
+
+    def say(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def hear(self) -> bytes:
+        """The next command without its tag, which `ok` answers."""
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionError
+        self._heard.append(line)
+        self.tag, _, command = line.rstrip(b"\r\n").partition(b" ")
+        return command
+
+    def ok(self, untagged: bytes = b"", status: bytes = b"OK done") -> None:
+        self.say(untagged + self.tag + b" " + status + b"\r\n")
+
+    def greet(self) -> None:
+        """Up to a successful login."""
+        self.say(GREETING)
+        self.hear()
+        self.ok(CAPABILITIES)
+        self.hear()
+        self.ok(status=b"OK [CAPABILITY IMAP4rev1] logged in")
+
+    def close(self) -> None:
+        self._lines.close()
+        self._connection.close()
+
+
+class HostileImap:
+    """Every connection is answered by `script`, in a thread of its own. `heard`: all lines
+    received."""
+
+    host = HOST
+
+    def __init__(self, certificates: Certificates, script: Script) -> None:
+        self.ca_file: Path = certificates.ca_file
+        self.heard: list[bytes] = []
+        self.connections = 0
+        self._tls = certificates.server_context()
+        self._script = script
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            talk = Talk(self._tls.wrap_socket(connection, server_side=True), self.heard)
+        except OSError:
+            connection.close()
+            return
+        try:
+            self._script(talk)
+        except OSError:
+            pass
+        finally:
+            talk.close()
