@@ -167,11 +167,13 @@ def as_fetched(answer: Answer) -> Fetched | None:
     items = fetch_items(answer)
     uid = as_uid(items.get(b"UID"))
     body = _body(items.get(b"BODY[]"))
-    if body is not None and (uid is None or not _is_whole(answer, items)):
-        discard(body)
-        raise fault("protocol_error")
-    if uid is None or body is None:
+    if body is None:
         return None
+    if uid is None or not _is_whole(answer, items):
+        discard(body)
+        if uid is None:
+            return None
+        raise fault("protocol_error")
     flags = items.get(b"FLAGS")
     return Fetched(
         uid,
