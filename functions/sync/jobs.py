@@ -14,7 +14,7 @@ from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy
 from sync.fetch_folder import Place, as_time, since_of, store_mail
-from sync.sync_account import MORE_SECONDS, SLICE_BYTES, Seen, chosen, save_state, session_of
+from sync.sync_account import MORE_SECONDS, Seen, chosen, save_state, session_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
 
@@ -102,7 +102,7 @@ class SyncJob:
     def run(self) -> None:
         """Raises AccountFault, NotFound `folder_not_found`."""
         table, job = self.tools.storage.table, self.job
-        share = Slice(MORE_SECONDS, SLICE_BYTES, self.tools.clock)
+        share = Slice(MORE_SECONDS, self.tools.slice_bytes, self.tools.clock)
         finished = all(self._folder(folder, share) for folder in self._wanted())
         if finished:
             jobs.mark_synced(table, self.job)

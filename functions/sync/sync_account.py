@@ -28,7 +28,6 @@ from sync.walk import Slice
 
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
-SLICE_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _fetch(
     if fence is None:
         tools.summary.count("leased")
         return True
-    share = Slice(seconds, SLICE_BYTES, tools.clock)
+    share = Slice(seconds, tools.slice_bytes, tools.clock)
     try:
         fetches = (FolderFetch(tools, session, account, f, fence, share) for f in folders)
         return all(_fetch_folder(tools, fetch) for fetch in fetches)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ablage.mailbox.connection import SESSION_SECONDS, Bounds
+from ablage.mailbox.connection import Bounds
 from ablage.mailbox.network import Network
 from ablage.observability import Summary
 from ablage.settings import settings
@@ -15,12 +15,14 @@ from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
 
 INVOCATION_SECONDS = 110.0  # of the function's 120
+SLICE_BYTES = 256 * 1024 * 1024  # of mail per account and slice: fairness
 START_SECONDS = 60.0  # later, no further account is begun: the next tick is the retry
 
 
 @dataclass(frozen=True)
 class Tools:
-    """`now` tells the time (epoch seconds), `clock` counts it."""
+    """`now` tells the time (epoch seconds), `clock` counts it; `slice_bytes` is an account's
+    share."""
 
     storage: Storage
     secrets: Secrets
@@ -29,6 +31,7 @@ class Tools:
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     began: float = field(default_factory=time.monotonic)
+    slice_bytes: int = SLICE_BYTES
 
     def can_start(self) -> bool:
         return self.clock() - self.began < START_SECONDS
@@ -36,7 +39,7 @@ class Tools:
     def bounds(self) -> Bounds:
         """Of one session: no longer than the invocation has left."""
         left = self.began + INVOCATION_SECONDS - self.clock()
-        return Bounds(seconds=min(SESSION_SECONDS, left), clock=self.clock)
+        return Bounds(seconds=left, clock=self.clock)
 
     def epoch(self) -> int:
         return int(self.now())

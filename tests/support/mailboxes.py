@@ -12,6 +12,7 @@ from ablage.mailbox.network import Network
 from ablage.settings import settings
 from ablage.store import keys
 from ablage.store.accounts import account_item, due_keys, get_state, state_item
+from ablage.store.aws import client
 from ablage.store.secrets import Secret, Secrets, seal
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
@@ -30,7 +31,7 @@ def network(server: Server) -> Network:
 
 
 def tools_for(where: Storage, server: Server, **changes: Any) -> Tools:
-    secrets = Secrets(where.table, boto3.client("kms"))
+    secrets = Secrets(where.table, client("kms"))
     return replace(Tools(where, secrets, network(server)), **changes)
 
 
@@ -64,7 +65,7 @@ def put_account(where: Storage, account: Account, state: AccountState | None = N
 
 def put_secret(where: Storage, account: Account, password: str) -> None:
     item = seal(
-        boto3.client("kms"),
+        client("kms"),
         settings().secrets_key_id,
         account.tenant,
         account.account_id,
