@@ -79,7 +79,7 @@ class MessageView(BaseModel):
         description="Only for owner and viewers of the mailbox it was sent from."
     )
     date: str
-    message_id: str = Field(description="RFC 5322 Message-ID.")
+    message_id: str = Field(description="RFC 5322 Message-ID, without its angle brackets.")
     kind: str
     direction: str
     via: str

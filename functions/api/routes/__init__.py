@@ -1,6 +1,6 @@
 """One module per resource. Importing them registers their operations with `router`."""
 
-from api.operations import router
+from api.operations import OPERATIONS, router
 from api.routes import (
     accounts,
     archives,
@@ -13,6 +13,7 @@ from api.routes import (
 )
 
 __all__ = [
+    "OPERATIONS",
     "accounts",
     "archives",
     "blocklist",

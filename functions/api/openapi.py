@@ -1,0 +1,98 @@
+"""Writes docs/openapi.json from the code: `python -m api.openapi`; `--check` compares and fails."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+from pydantic import BaseModel, Field
+
+from api.handler import app
+from api.operations import SECURITY_SCHEME
+from api.problems import CONTENT_TYPE
+from api.routes import OPERATIONS
+
+TARGET = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+TITLE = "Ablage"
+VERSION = "1"
+DESCRIPTION = """Files the e-mails of a company's mailboxes at the contacts, customers, quotes and
+invoices they belong to. Lists are `{items, next}`: pass `next` as `cursor` for the page after; a
+page may be short, only `next` says whether there is more. Errors are problem details (RFC 9457)
+with a stable `code`."""
+
+_CREATES = {"put_contact", "put_customer", "connect_account", "add_to_blocklist"}
+
+
+class ProblemError(BaseModel):
+    pointer: str = Field(description="JSON pointer into the body, or the name of a parameter.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(examples=["urn:ablage:problem:not_found"])
+    title: str
+    status: int
+    detail: str = Field(description="What to change.")
+    code: str = Field(description="Stable.", examples=["not_found"])
+    errors: list[ProblemError] = []
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    made: dict[str, Any] = json.loads(
+        app.get_openapi_json_schema(
+            title=TITLE,
+            version=VERSION,
+            description=DESCRIPTION.replace("\n", " "),
+            security_schemes={SECURITY_SCHEME: HTTPBearer(bearerFormat="JWT")},
+        )
+    )
+    schemas = made["components"]["schemas"]
+    for foreign in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
+        schemas.pop(foreign, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for known in OPERATIONS:
+        operation = made["paths"][known.path][known.method.lower()]
+        operation["responses"] = _responses(operation)
+    return made
+
+
+def _responses(operation: dict[str, Any]) -> dict[str, Any]:
+    """What is really answered: our status codes, and problems for everything else."""
+    good = {
+        status: answer
+        for status, answer in operation["responses"].items()
+        if status not in ("422", "500")
+    }
+    if "204" in good:
+        good["204"].pop("content", None)
+    if operation["operationId"] in _CREATES:
+        good["201"] = good["200"] | {"description": "Created"}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    problem = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": schema}}}
+    return dict(sorted(good.items())) | {"4XX": problem, "5XX": problem}
+
+
+def text() -> str:
+    return json.dumps(description(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    if not parser.parse_args(arguments).check:
+        TARGET.write_text(text(), encoding="utf-8")
+        return 0
+    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text():
+        return 0
+    sys.stderr.write("docs/openapi.json is out of date: run `python -m api.openapi`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
