@@ -9,6 +9,7 @@ from infra.local.intrinsics import references
 from infra.local.translate import translate
 
 from ablage.settings import Settings
+from sync.dispatch import BACKFILL_CONCURRENCY
 
 LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts"}
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
@@ -314,3 +315,9 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
         *(("Errors", function) for function in FUNCTIONS),
         ("ApproximateAgeOfOldestMessage", "MatchQueue"),
     }
+
+
+def test_dispatch_knows_how_much_backfill_runs_at_once() -> None:
+    source = properties("SyncFunctionBackfill")
+
+    assert source["ScalingConfig"]["MaximumConcurrency"] == BACKFILL_CONCURRENCY

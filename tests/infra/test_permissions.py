@@ -1,0 +1,262 @@
+"""Each function is allowed what it really calls: moto itself asks no role.
+
+A walk through the whole house with the real handlers, every AWS call noted with the function that
+made it, then held against the role in the template.
+"""
+
+import functools
+import json
+import re
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.client
+import pytest
+from infra.local.intrinsics import references
+from infra.local.stack import LocalStack
+from infra.local.translate import translate
+
+from api.handler import lambda_handler as api
+from match.handler import lambda_handler as match
+from sync.dispatch import lambda_handler as dispatch
+from sync.handler import lambda_handler as sync
+
+FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+USER = "anna@own.example"
+MAIL = b"From: Bert <bert@customer.example>\r\nTo: anna@own.example\r\nSubject: Offer\r\n\r\nHi\r\n"
+# AWS asks for another permission than the operation is called.
+PERMISSIONS = {
+    "s3:HeadObject": "s3:GetObject",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPart": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
+TRANSACTED = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+
+Used = set[tuple[str, str, str]]  # function, permission, logical id of the resource
+
+
+class Notebook:
+    """Who called what, and which partitions were read."""
+
+    def __init__(self) -> None:
+        self.function = ""
+        self.calls: list[tuple[str, str, str, dict[str, Any]]] = []
+
+    def watching(self, function: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(event: Any, context: Any) -> Any:
+            outer, self.function = self.function, function
+            try:
+                return handler(event, context)
+            finally:
+                self.function = outer
+
+        return watched
+
+    def note(self, service: str, operation: str, request: dict[str, Any]) -> None:
+        if self.function:
+            self.calls.append((self.function, service, operation, request))
+
+
+def handlers(notebook: Notebook) -> dict[str, Callable[..., Any]]:
+    found = zip(FUNCTIONS, (dispatch, sync, match, api), strict=True)
+    return {name: notebook.watching(name, handler) for name, handler in found}
+
+
+class Walk:
+    """One tenant's day: connect, sync, match, file by hand, unfile, disconnect."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        self.token = stack.token("acme")
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            self.stack.base_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def go(self) -> str:
+        """The id of the one filed message."""
+        self.stack.imap.add_user(USER, "password")
+        self.call("PUT", "/v1/customers/k1", {"name": "Customer"})
+        contact = {"name": "Bert", "addresses": ["bert@customer.example"], "customers": ["k1"]}
+        self.call("PUT", "/v1/contacts/c1", contact)
+        self.call("POST", "/v1/blocklist", {"entry": "spam.example"})
+        self.call("POST", "/v1/accounts", self.account())
+        self.stack.drain()
+        self.stack.imap.append(USER, "INBOX", MAIL)
+        self.call("POST", "/v1/accounts/anna/check")
+        self.stack.tick(datetime.now(UTC))
+        self.stack.drain()
+        self.sync("INBOX")
+        (entry,) = self.call("GET", "/v1/archives/customer/k1")["items"]
+        self.by_hand(entry["message"])
+        self.stack.drain(delays=True)
+        self.call("DELETE", "/v1/accounts/anna")
+        self.call("DELETE", "/v1/contacts/c1")
+        return str(entry["message"])
+
+    def account(self) -> dict[str, Any]:
+        return {
+            "id": "anna",
+            "address": USER,
+            "host": "localhost",
+            "port": self.stack.imap.port,
+            "username": USER,
+            "password": "password",
+            "automatic_filing": {"enabled": True},
+        }
+
+    def sync(self, name: str) -> None:
+        folders = self.call("GET", "/v1/accounts/anna/folders")["items"]
+        wanted = [folder["id"] for folder in folders if folder["name"] == name]
+        job = self.call("POST", "/v1/accounts/anna/sync", {"folders": wanted})
+        self.stack.drain()
+        assert self.call("GET", f"/v1/jobs/{job['id']}")["state"] == "done"
+
+    def by_hand(self, message: str) -> None:
+        self.call("PUT", f"/v1/messages/{message}/filings/quote/q1")
+        self.call("DELETE", f"/v1/messages/{message}/filings/contact/c1")
+        self.call("PUT", f"/v1/messages/{message}/private")
+        self.call("DELETE", f"/v1/messages/{message}/private")
+        self.call("GET", f"/v1/messages/{message}/raw")
+
+
+@pytest.fixture(scope="module")
+def walked() -> tuple[Notebook, dict[str, str]]:
+    """Every call of the walk, and physical name -> logical id."""
+    notebook = Notebook()
+    answer = botocore.client.BaseClient._make_api_call
+
+    def noted(self: Any, operation: str, request: dict[str, Any]) -> Any:
+        notebook.note(self.meta.service_model.service_name, operation, request)
+        return answer(self, operation, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.client.BaseClient, "_make_api_call", noted)
+        with LocalStack(handlers=handlers(notebook)) as stack:
+            Walk(stack).go()
+            made = {name: logical for logical, name in stack.resources.resolver.made.items()}
+    return notebook, made
+
+
+def used(notebook: Notebook, made: dict[str, str]) -> Used:
+    found: Used = set()
+    for function, service, operation, request in notebook.calls:
+        if operation == "TransactWriteItems":
+            for action in request["TransactItems"]:
+                ((kind, body),) = action.items()
+                table = made[body["TableName"]]
+                found.add((function, f"dynamodb:{TRANSACTED[kind]}", table))
+            continue
+        permission = f"{service}:{operation}"
+        permission = PERMISSIONS.get(permission, permission)
+        if operation == "CopyObject":
+            found.add((function, "s3:GetObject", made[request["CopySource"].split("/")[0]]))
+            permission = "s3:PutObject"
+        if operation == "Decrypt":  # the sealed text names the key; there is only one
+            found.add((function, permission, "SecretsKey"))
+            continue
+        suffix = f"/{request['IndexName']}" if "IndexName" in request else ""
+        found |= {(function, permission, made[name] + suffix) for name in targets(request)}
+    return found
+
+
+def targets(request: dict[str, Any]) -> list[str]:
+    """Physical names of what a request works on."""
+    if "RequestItems" in request:
+        return list(request["RequestItems"])
+    (name,) = {"TableName", "Bucket", "QueueUrl", "KeyId"} & request.keys()
+    return [str(request[name])]
+
+
+@functools.cache
+def granted() -> Used:
+    found: Used = set()
+    resources = translate()["Resources"]
+    for function in FUNCTIONS:
+        role = resources[function.replace("Function", "Role")]["Properties"]
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] != "Allow":
+                continue
+            actions = statement["Action"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                found |= {(function, action, target) for target in resources_of(statement)}
+    return found
+
+
+def resources_of(statement: dict[str, Any]) -> list[str]:
+    """Logical ids; a table's index is `Table/index`."""
+    index = re.search(r"/index/(\w+)", str(statement["Resource"]))
+    suffix = f"/{index[1]}" if index else ""
+    return [target + suffix for target in references(statement["Resource"])]
+
+
+def test_the_walk_went_through_every_function(
+    walked: tuple[Notebook, dict[str, str]],
+) -> None:
+    assert {function for function, *_ in walked[0].calls} == set(FUNCTIONS)
+
+
+def test_every_call_is_allowed(walked: tuple[Notebook, dict[str, str]]) -> None:
+    assert used(*walked) - granted() == set()
+
+
+def test_a_call_nobody_allowed_would_be_found(walked: tuple[Notebook, dict[str, str]]) -> None:
+    notebook, made = walked
+    forbidden = ("MatchFunction", "kms", "Decrypt", {})
+    more = Notebook()
+    more.calls = [*notebook.calls, forbidden]
+
+    assert used(more, made) - granted() == {("MatchFunction", "kms:Decrypt", "SecretsKey")}
+
+
+def test_only_sync_reads_items_of_secrets(walked: tuple[Notebook, dict[str, str]]) -> None:
+    reads = ("GetItem", "BatchGetItem", "Query")
+    readers = {
+        function
+        for function, _, operation, request in walked[0].calls
+        if operation in reads and "#SECRET#" in json.dumps(request, default=str)
+    }
+
+    assert readers == {"SyncFunction"}
+
+
+def test_dispatch_touches_no_item_but_its_checkpoint(
+    walked: tuple[Notebook, dict[str, str]],
+) -> None:
+    touched = {
+        (request.get("Key") or request.get("Item"))["pk"]["S"]
+        for function, service, operation, request in walked[0].calls
+        if function == "DispatchFunction" and service == "dynamodb" and operation != "Query"
+    }
+
+    assert touched == {"DISPATCH"}
+
+
+def test_secrets_are_sealed_and_opened_with_tenant_account_and_kind(
+    walked: tuple[Notebook, dict[str, str]],
+) -> None:
+    contexts = [
+        request["EncryptionContext"].keys()
+        for _, service, _, request in walked[0].calls
+        if service == "kms"
+    ]
+
+    assert contexts
+    assert all(context == {"tenant", "account", "kind"} for context in contexts)
