@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from infra.local import gateway
+from infra.local.links import PREFIX, Links
 from infra.local.runtime import Runtime
 from infra.local.tokens import Tokens, scopes_of
 from infra.local.wiring import Api, Route
@@ -29,11 +30,17 @@ class Gateway:
         self._tokens = tokens
         self._runtime = runtime
         self._pages = dict(pages or {})
+        self._links = Links()
 
     def answer(self, asked: gateway.Request) -> gateway.Response:
         """In API Gateway's order: route, token, scope, function."""
         if asked.method == "GET" and asked.path in self._pages:
             return self._pages[asked.path]()
+        if asked.method == "GET" and asked.path.startswith(PREFIX):
+            return self._links.serve(asked.path, asked.query)
+        return self._answer(asked)
+
+    def _answer(self, asked: gateway.Request) -> gateway.Response:
         if (found := self._api.route(asked.method, asked.path)) is None:
             return gateway.problem(404, "Not Found")
         route, parameters = found
@@ -43,7 +50,8 @@ class Gateway:
         if not scopes_of(claims) & set(route.scopes):
             needed = f'Bearer scope="{" ".join(route.scopes)}" error="insufficient_scope"'
             return gateway.problem(403, "Forbidden", ("www-authenticate", needed))
-        return self._invoke(route, gateway.event(asked, route, parameters, claims))
+        answered = self._invoke(route, gateway.event(asked, route, parameters, claims))
+        return self._links.rewrite(answered, asked.headers.get("host", HOST))
 
     def _invoke(self, route: Route, event: dict[str, Any]) -> gateway.Response:
         try:

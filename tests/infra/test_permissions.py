@@ -134,7 +134,9 @@ class Walk:
         self.call("DELETE", f"/v1/messages/{message}/filings/contact/c1")
         self.call("PUT", f"/v1/messages/{message}/private")
         self.call("DELETE", f"/v1/messages/{message}/private")
-        self.call("GET", f"/v1/messages/{message}/raw")
+        link = self.call("GET", f"/v1/messages/{message}/raw")["url"]
+        with urllib.request.urlopen(link, timeout=30) as answer:
+            assert answer.read() == MAIL
 
 
 @pytest.fixture(scope="module")
