@@ -82,9 +82,11 @@ def decode_charset(data: bytes, charset: str) -> str:
             return data.decode(candidate)
         except (UnicodeError, LookupError):
             continue
-    if codec in ("utf-8", "cp1252"):
+    try:
+        unknown = codec in ("utf-8", "cp1252")
+        return utf8_or_western(data) if unknown else data.decode(codec, "replace")
+    except (UnicodeError, LookupError):  # a codec of bytes, as `hex`
         return utf8_or_western(data)
-    return data.decode(codec, "replace")
 
 
 def _codec(charset: str) -> str:

@@ -18,6 +18,7 @@ def report(raw: bytes) -> dict[str, Any]:
     """
     mail = read_mail(raw)
     headers = mail.headers
+    unsplit = "no_boundary_line" in mail.problems  # shown as text, but no text/plain leaf
     return {
         "from": _addresses(headers.from_),
         "sender": _addresses(headers.sender),
@@ -31,7 +32,7 @@ def report(raw: bytes) -> dict[str, Any]:
         "in_reply_to": headers.in_reply_to or None,
         "references": list(headers.references),
         "attachments": _attachments(mail),
-        "text_nonempty": bool(mail.text.strip()),
+        "text_nonempty": bool(mail.text.strip()) and not unsplit,
         "html_nonempty": bool(mail.html.strip()),
         "problems": list(mail.problems),
     }
@@ -60,8 +61,8 @@ def _moment(date: datetime | None) -> str | None:
 
 def _attachments(mail: Mail) -> list[dict[str, Any]]:
     found = [
-        {"content_type": a.content_type, "filename": a.name, "size": a.size}
+        {"content_type": a.content_type, "filename": a.written_name, "size": a.size}
         for a in mail.attachments
-        if a.name
+        if a.written_name
     ]
     return sorted(found, key=json.dumps)

@@ -19,6 +19,7 @@ from ablage.limits import MAILBOXES
 __all__ = ["Headers", "Mailbox", "read_headers"]
 
 _BRACKETED = re.compile(r"<([^<>]*)>")
+_NO_BRACKETS = str.maketrans("<>", "  ")
 _ADDRESS_FIELDS = ("from", "sender", "reply-to", "to", "cc", "bcc")
 _FINAL_DELIVERY = ("return-path", "delivered-to", "authentication-results")
 _UNPARSEABLE = 100  # texts kept
@@ -142,7 +143,8 @@ def _unparseable(boxes: Mapping[str, tuple[Mailbox, ...]]) -> tuple[str, ...]:
 def _ids(text: str) -> tuple[str, ...]:
     """Message-IDs of a field; blanks inside brackets come from folding. Without brackets: words."""
     bracketed = (" ".join(found.split()) for found in _BRACKETED.findall(text))
-    return tuple(found for found in bracketed if found) or tuple(text.replace("<", " ").split())
+    known = tuple(found for found in bracketed if found)
+    return known or tuple(text.translate(_NO_BRACKETS).split())
 
 
 def _received(fields: Mapping[str, tuple[str, ...]]) -> datetime | None:

@@ -9,6 +9,7 @@ from ablage.encoded_words import decode_base64, decode_charset
 from ablage.header_fields import body_start
 from ablage.headers import Headers
 from ablage.limits import BODY_BYTES, BODY_LINES, TEXT_BYTES
+from ablage.mime_fields import safe_name
 from ablage.mime_parts import Part, Parts, part_header, split_parts
 
 _LIMITING = frozenset({"too_many_parts", "nested_too_deep"})
@@ -19,14 +20,15 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part that is not shown as text. `number` counts from 1; `name` may be empty; `size` and
-    `sha256` are of the decoded bytes."""
+    """A part that is not shown as text. `number` counts from 1; `name` is safe to show, may be
+    empty, and is never a storage key; `size` and `sha256` are of the decoded bytes."""
 
     number: int
     name: str
     content_type: str
     size: int
     sha256: str
+    written_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,8 @@ class _Reading:
             self._text(part, content)
             return
         sha256 = hashlib.sha256(content).hexdigest()
-        number = len(self.attachments) + 1
-        self.attachments.append(Attachment(number, part.name, kind, len(content), sha256))
+        number, name = len(self.attachments) + 1, safe_name(part.name)
+        self.attachments.append(Attachment(number, name, kind, len(content), sha256, part.name))
 
     def _text(self, part: Part, content: bytes) -> None:
         kind = part.content_type.value

@@ -43,12 +43,15 @@ def read_disposition(text: str) -> MimeField:
     return MimeField(found[1].lower() if found else "", _parameters(field))
 
 
-def file_name(disposition: MimeField, content_type: MimeField) -> str:
-    """The name without folders, control and direction characters; empty if there is none."""
+def written_name(disposition: MimeField, content_type: MimeField) -> str:
+    """The file name as written, decoded, without control characters; empty if there is none."""
     written = disposition.parameters.get("filename") or content_type.parameters.get("name") or ""
-    decoded = " ".join(clean(decode_words(written)).split())
-    last = re.split(r"[/\\]", _BIDI_CONTROLS.sub("", decoded))[-1].strip()
-    return last[:_NAME]
+    return " ".join(clean(decode_words(written)).split())
+
+
+def safe_name(written: str) -> str:
+    """A file name without folders and direction characters, at most 255 characters."""
+    return re.split(r"[/\\]", _BIDI_CONTROLS.sub("", written))[-1].strip()[:_NAME]
 
 
 def _parameters(field: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ablage.header_fields import split_fields
 from ablage.limits import NESTING, PART_HEADER_BYTES, PARTS
-from ablage.mime_fields import MimeField, file_name, read_content_type, read_disposition
+from ablage.mime_fields import MimeField, read_content_type, read_disposition, written_name
 
 _DASHES = re.compile(rb"^--([^\r\n]*)\r?\n?", re.MULTILINE)
 _LINE_END = re.compile(rb"\r*\n|\r")
@@ -20,7 +20,8 @@ _NESTED = MimeField("message/rfc822", {})
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leaf: its content, still encoded, is `raw[start:end]`. `message/rfc822` is a leaf too."""
+    """A leaf: its content, still encoded, is `raw[start:end]`. `message/rfc822` is a leaf too.
+    `name` is the file name as written: never a path to write to."""
 
     content_type: MimeField
     disposition: str
@@ -47,7 +48,7 @@ class PartHeader:
     encoding: str
 
     def leaf(self, start: int, end: int) -> Part:
-        name = file_name(self.disposition, self.content_type)
+        name = written_name(self.disposition, self.content_type)
         return Part(
             self.content_type, self.disposition.value, name, self.encoding, start, max(start, end)
         )
@@ -56,9 +57,8 @@ class PartHeader:
 def part_header(fields: dict[str, str], default: MimeField = _TEXT) -> PartHeader:
     """The header of a part, from its first fields by lower-case name."""
     written = read_content_type(fields.get("content-type", ""))
-    known = written if written.value or "boundary" in written.parameters else default
-    if not known.value:
-        known = MimeField("multipart/mixed", known.parameters)
+    guess = "multipart/mixed" if "boundary" in written.parameters else default.value
+    known = MimeField(written.value or guess, written.parameters)
     encoding = fields.get("content-transfer-encoding", "").strip().lower()
     return PartHeader(
         known, read_disposition(fields.get("content-disposition", "")), encoding.partition(" ")[0]
@@ -74,9 +74,10 @@ def split_parts(raw: bytes, start: int, header: PartHeader) -> Parts:
             if line.start() >= walk.skip_to and not walk.line(line):
                 break
     walk.close(len(raw))
-    if walk.levels:
-        walk.found.problem("no_close_boundary" if walk.seen else "no_boundary_line")
+    if walk.levels and walk.seen:
+        walk.found.problem("no_close_boundary")
     if not walk.seen and header.content_type.value.startswith("multipart/"):
+        walk.found.problem("no_boundary_line")
         walk.found.leaves = [part_header({}).leaf(start, len(raw))]
     return walk.found
 
@@ -88,7 +89,7 @@ class _Walk:
         self.raw = raw
         self.found = Parts()
         self.levels: list[tuple[bytes, MimeField]] = []  # boundary and default type of its parts
-        self.active: dict[bytes, int] = {}
+        self.active: dict[bytes, list[int]] = {}  # levels of a boundary, innermost last
         self.leaf: tuple[PartHeader, int] | None = None
         self.skip_to = 0
         self.seen = False
@@ -97,11 +98,12 @@ class _Walk:
     def line(self, line: re.Match[bytes]) -> bool:
         """Handle a line that begins with `--`; False when enough parts were read."""
         written = line[1].rstrip()
-        level, closing = self.active.get(written), False
-        if level is None and written.endswith(b"--"):
-            level, closing = self.active.get(written[:-2].rstrip()), True
-        if level is None:
+        levels, closing = self.active.get(written), False
+        if not levels and written.endswith(b"--"):
+            levels, closing = self.active.get(written[:-2].rstrip()), True
+        if not levels:
             return True
+        level = levels[-1]
         self.seen = True
         self.close(self._before(line.start()))
         self._leave(level if closing else level + 1)
@@ -123,8 +125,8 @@ class _Walk:
         elif len(self.levels) >= NESTING:
             self.found.problem("nested_too_deep")
             self.leaf = (header, start)
-        elif boundary not in self.active:
-            self.active[boundary] = len(self.levels)
+        else:
+            self.active.setdefault(boundary, []).append(len(self.levels))
             default = _NESTED if kind.value == "multipart/digest" else _TEXT
             self.levels.append((boundary, default))
 
@@ -138,7 +140,7 @@ class _Walk:
     def _leave(self, depth: int) -> None:
         while len(self.levels) > depth:
             boundary, _ = self.levels.pop()
-            del self.active[boundary]
+            self.active[boundary].pop()
 
     def _part(self, start: int) -> None:
         head, body = self._header_span(start)
@@ -158,7 +160,7 @@ class _Walk:
         head, body = (blank.start() + 1, blank.end()) if blank else (limit, limit)
         for line in _DASHES.finditer(self.raw, start, head):
             written = line[1].rstrip()
-            if written in self.active or written.removesuffix(b"--") in self.active:
+            if self.active.get(written) or self.active.get(written.removesuffix(b"--")):
                 return line.start(), line.start()
         return head, body
 
