@@ -21,8 +21,9 @@ class Summary:
         self._lock = Lock()
 
     def count(self, name: str, number: int = 1) -> None:
-        with self._lock:
-            self._counts[name] += number
+        if number:
+            with self._lock:
+                self._counts[name] += number
 
     def counts(self) -> dict[str, int]:
         with self._lock:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
+from ablage.errors import InvalidInput
 from ablage.observability import service_logger
 from ablage.tenancy import TenantId, tenant_id
 from sync.jobs import run_job
@@ -23,7 +24,15 @@ BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch a
 
 logger = service_logger("sync")
 
-Tenant = Annotated[str, AfterValidator(tenant_id)]
+
+def _tenant(text: str) -> TenantId:
+    try:
+        return tenant_id(text)
+    except InvalidInput as error:
+        raise ValueError(error.code) from error
+
+
+Tenant = Annotated[str, AfterValidator(_tenant)]
 
 
 class Poll(BaseModel):

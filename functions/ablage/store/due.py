@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ablage.store import keys
-from ablage.store.table import DUE_INDEX, ConditionFailed, Table
+from ablage.store.table import DUE_INDEX, ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
@@ -34,15 +34,16 @@ def _account(due_sk: str) -> tuple[TenantId, str]:
 def waiting(table: Table, now: int, limit: int) -> list[Waiting]:
     """What is due, oldest first; what is claimed lies ahead of `now` and stays out."""
     items = table.query(keys.DUE_MORE, index=DUE_INDEX, limit=limit)
-    found = [_waiting(item["due_sk"]) for item in items]
+    found = [_waiting(item) for item in items]
     return [entry for entry in found if entry.at <= now]
 
 
-def _waiting(due_sk: str) -> Waiting:
-    at, tenant, rest = due_sk.split("#", 2)
-    if rest.startswith("job:"):
-        return Waiting(int(at), TenantId(tenant), job_id=rest.removeprefix("job:"))
-    return Waiting(int(at), TenantId(tenant), account_id=rest)
+def _waiting(item: Item) -> Waiting:
+    """The sort key tells what it is: an account may be called `job:1` too."""
+    at, tenant, rest = item["due_sk"].split("#", 2)
+    if item["sk"] == "MORE":
+        return Waiting(int(at), TenantId(tenant), account_id=rest)
+    return Waiting(int(at), TenantId(tenant), job_id=rest.removeprefix("job:"))
 
 
 def last_minute(table: Table) -> int | None:

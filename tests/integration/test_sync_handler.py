@@ -1,0 +1,152 @@
+"""The handler of SyncQueue and BackfillQueue, with real event shapes."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from infra.local.imap_server import EmbeddedImap
+from tests.support.events import context, sqs_event
+from tests.support.mailboxes import (
+    PASSWORD,
+    TENANT,
+    a_mail,
+    connect_mailbox,
+    put_secret,
+    raw_keys,
+    state_of,
+)
+
+from ablage.settings import settings
+from ablage.store import cursors, jobs, keys
+from ablage.store.jobs import Job
+from ablage.store.storage import Storage
+from sync import tools as tools_module
+from sync.handler import lambda_handler
+
+
+@pytest.fixture
+def local(aws: Storage, imap: EmbeddedImap, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """The two settings that only this machine has."""
+    monkeypatch.setenv("MAIL_CA_FILE", str(imap.ca_file))
+    monkeypatch.setenv("MAIL_LOCAL_HOSTS", f"{imap.host}:{imap.port}")
+    settings.cache_clear()
+    tools_module.secrets.cache_clear()
+    yield aws
+    tools_module.secrets.cache_clear()
+    settings.cache_clear()
+
+
+def poll_body(minutes_ago: int = 0, interval: int = 5, **changes: Any) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    body = {
+        "kind": "poll",
+        "minute": at.strftime("%Y-%m-%dT%H:%MZ"),
+        "interval": interval,
+        "tenant": TENANT,
+        "accounts": ["box"],
+    }
+    return body | changes
+
+
+def failures(*bodies: dict[str, Any] | str) -> int:
+    return len(lambda_handler(sqs_event(*bodies), context())["batchItemFailures"])
+
+
+def test_a_poll_message_syncs_its_accounts(local: Storage, imap: EmbeddedImap, user: str) -> None:
+    connect_mailbox(local, imap, user)
+    imap.append(user, "INBOX", a_mail())
+
+    assert failures(poll_body()) == 0
+    assert len(raw_keys(local)) == 1
+
+
+def test_a_poll_older_than_its_interval_is_dropped(
+    local: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    account = connect_mailbox(local, imap, user)
+
+    assert failures(poll_body(minutes_ago=7, interval=5)) == 0
+    assert state_of(local, account).status == "connecting"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no json",
+        {"kind": "unknown"},
+        {"kind": "more", "tenant": "acme"},
+        {"kind": "job", "tenant": "Not A Tenant", "job": "j"},
+        {"kind": "poll", "minute": "soon", "interval": 5, "tenant": "acme", "accounts": []},
+    ],
+)
+def test_a_message_that_is_none_of_ours_fails_alone(
+    local: Storage, imap: EmbeddedImap, user: str, body: dict[str, Any] | str
+) -> None:
+    connect_mailbox(local, imap, user)
+    imap.append(user, "INBOX", a_mail())
+
+    assert failures(body, poll_body()) == 1
+    assert len(raw_keys(local)) == 1
+
+
+def test_a_job_message_runs_the_job(local: Storage, imap: EmbeddedImap, user: str) -> None:
+    connect_mailbox(local, imap, user)
+    jobs.create(local.table, Job(TENANT, "j1", "check", "box"), int(time.time()))
+
+    assert failures({"kind": "job", "tenant": TENANT, "job": "j1"}) == 0
+    assert jobs.get(local.table, TENANT, "j1").shown_state == "done"
+
+
+def test_leftover_work_is_done(local: Storage, imap: EmbeddedImap, user: str) -> None:
+    connect_mailbox(local, imap, user)
+    imap.append(user, "INBOX", a_mail())
+    now = int(time.time())
+    cursors.leave_more(local.table, TENANT, "box", now - 5)
+
+    assert failures({"kind": "more", "tenant": TENANT, "account": "box", "sent": now}) == 0
+    assert len(raw_keys(local)) == 1
+    assert local.table.get(keys.more(TENANT, "box")) is None
+
+
+def test_backfill_older_than_a_minute_is_dropped(
+    local: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    connect_mailbox(local, imap, user)
+    imap.append(user, "INBOX", a_mail())
+    now = int(time.time())
+    cursors.leave_more(local.table, TENANT, "box", now - 500)
+
+    assert failures({"kind": "more", "tenant": TENANT, "account": "box", "sent": now - 90}) == 0
+    assert raw_keys(local) == []
+    assert local.table.get(keys.more(TENANT, "box"))
+
+
+def test_leftover_work_of_a_dead_password_waits_for_a_good_look(
+    local: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    account = connect_mailbox(local, imap, user)
+    put_secret(local, account, "wrong")
+    now = int(time.time())
+    cursors.leave_more(local.table, TENANT, "box", now - 5)
+
+    failures({"kind": "more", "tenant": TENANT, "account": "box", "sent": now})
+
+    assert local.table.get(keys.more(TENANT, "box")) is None
+    assert state_of(local, account).code == "login_refused"
+
+
+def test_an_invocation_logs_one_line_without_secrets(
+    local: Storage, imap: EmbeddedImap, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect_mailbox(local, imap, user)
+    imap.append(user, "INBOX", a_mail())
+
+    with caplog.at_level("DEBUG", logger="sync"):
+        failures(poll_body())
+
+    (line,) = [record for record in caplog.records if record.name == "sync"]
+    assert vars(line)["counts"]["stored"] == 1
+    assert user not in str(vars(line))
+    assert PASSWORD not in str(vars(line))
