@@ -49,7 +49,7 @@ def change(
         else:
             if archive_first:
                 wanted = _archive(storage, wanted)
-            new = next_version(current, _within_limits(wanted))
+            new = next_version(current, within_limits(wanted))
             try:
                 messages.write(storage.table, new)
             except ConditionFailed:
@@ -130,7 +130,8 @@ def _project(storage: Storage, message: Message, before: Message | None) -> None
     messages.put_events(storage.table, message)
 
 
-def _within_limits(message: Message) -> Message:
+def within_limits(message: Message) -> Message:
+    """At most FILINGS_PER_MESSAGE filings; what is over is flagged, never dropped in silence."""
     if len(message.filings) <= FILINGS_PER_MESSAGE:
         return message
     kept = dict(list(message.filings.items())[:FILINGS_PER_MESSAGE])
