@@ -54,6 +54,7 @@ class Run:
         self.scheduler = scheduler
         self.tenant = TenantId(f"t{seed}")
         self.kills = self.random.randrange(5)
+        self.deadly = self.random.choice((0.02, 0.05, 0.1))
         self.acknowledged: list[str] = []
         self.live: list[tuple[str, Callable[[], object] | None, Writer]] = []
         self.queue = self._arrivals()
@@ -124,7 +125,7 @@ class Run:
 
     def _step(self, chosen: int) -> None:
         _, work, writer = self.live[chosen]
-        kill = self.kills > 0 and self.random.random() < 0.08
+        kill = self.kills > 0 and self.random.random() < self.deadly
         self.kills -= kill
         writer.step(kill=kill)
         if writer.ended:

@@ -199,3 +199,15 @@ def test_a_repair_is_asked_for_with_a_delay_that_outlives_the_asker(aws: Storage
 
     assert received_bodies(settings().match_queue_url) == []
     assert REPAIR_DELAY > 29
+
+
+def test_a_copy_that_comes_after_a_dead_writer_projects_his_rows_too(aws: Storage) -> None:
+    died = add_copy(arrival(aws, "contact#c1"))(None)
+    assert died is not None
+    messages.write(aws.table, next_version(None, died))
+
+    second = change(aws, ACME, MESSAGE, add_copy(arrival(aws, "contact#c1", account="a2")))
+
+    assert second is not None
+    assert second.settled
+    assert len(archive(aws, C1)) == 1
