@@ -103,12 +103,18 @@ def _comment_end(text: str, start: int) -> int:
 
 @dataclass(slots=True)
 class _Entry:
-    """One entry while it is read: the words before the angle bracket, and those inside it."""
+    """One entry while it is read: the words before the angle bracket, and those inside it.
+
+    What a separator means depends on what was read; flags keep that from being looked for again.
+    """
 
     phrase: list[str] = field(default_factory=list)
     angle: list[str] | None = None
     comment: str = ""
     inside: bool = False
+    phrase_started: bool = False
+    phrase_has_at: bool = False
+    angle_has_at: bool = False  # other than the first, which begins a source route
 
     def takes(self, kind: str, part: str) -> bool:
         """Read a token; False if the entry ends before it (a separator, or another bracket)."""
@@ -126,20 +132,22 @@ class _Entry:
     def _open(self) -> bool:
         """A second bracket starts a new entry where the first holds an address: a comma is
         missing. In `<<a@x.de>>` the inner one counts."""
-        if self.angle and "@" in self.angle and not self.inside:
+        if self.angle_has_at and not self.inside:
             return False
-        self.angle, self.inside = [], True
+        self.angle, self.inside, self.angle_has_at = [], True, False
         return True
 
     def _takes_inside(self, kind: str, part: str) -> bool:
         angle = self.angle if self.angle is not None else []
         if kind == ">":
             self.inside = False
-        elif kind == ":" and (angle[:1] == ["@"] or [w.lower() for w in angle] == ["mailto"]):
+        elif kind == ":" and angle and (angle[0] == "@" or "".join(angle[:2]).lower() == "mailto"):
+            self.angle_has_at = False
             angle.clear()  # behind a source route (RFC 5322 4.4), or a link pasted as an address
-        elif kind in ",;" and "@" in angle[1:]:
+        elif kind in ",;" and self.angle_has_at and angle[0] != "@":
             return False  # the bracket never closed
         else:
+            self.angle_has_at = self.angle_has_at or (kind == "@" and bool(angle))
             angle.append(part)
         return True
 
@@ -147,13 +155,16 @@ class _Entry:
         if kind == ";":
             return False
         if kind == ",":
-            if self.angle is not None or "@" in self.phrase or not "".join(self.phrase).strip():
+            if self.angle is not None or self.phrase_has_at or not self.phrase_started:
                 return False
             self.phrase.append(part)  # unquoted `Doe, Jane <jane@x.de>`
-        elif kind == ":" and self.angle is None and "@" not in self.phrase:
+        elif kind == ":" and self.angle is None and not self.phrase_has_at:
             self.phrase.clear()  # the name of a group
+            self.phrase_started = False
         elif kind != ">":
             self.phrase.append(part)
+            self.phrase_started = self.phrase_started or part != " "
+            self.phrase_has_at = self.phrase_has_at or kind == "@"
         return True
 
     def mailboxes(self) -> list[Mailbox]:
