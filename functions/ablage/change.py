@@ -10,6 +10,8 @@ there. An intent is applied once, by the first step 1 that succeeds. Simulated w
 concurrent users in tests/chaos.
 """
 
+import math
+import time
 from dataclasses import replace
 
 from ablage.errors import Gone
@@ -33,28 +35,31 @@ def change(
     intent: Intent | None,
     *,
     archive_first: bool = False,
+    seconds: float = math.inf,
 ) -> Message | None:
     """The settled message after `intent`, None if there is none. Without an intent: a repair.
 
     `archive_first`: bytes before step 1, so that filing by hand writes nothing when they are gone
-    (raises Gone `raw_expired`).
+    (raises Gone `raw_expired`). After `seconds` it comes back as soon as step 1 is done, with the
+    message not settled: the repair that was asked for before does the rest.
     """
+    ends = time.monotonic() + seconds
     while True:
         current = messages.read(storage.table, tenant, message_id)
         wanted = intent(current) if intent else None
         if wanted is None:
             if current is None or current.settled:
                 return current
-            settled = _finish(storage, current, None)
+            settled = _finish(storage, current, None, ends)
         else:
-            if archive_first:
+            if archive_first and wanted.filings:
                 wanted = _archive(storage, wanted)
             new = next_version(current, within_limits(wanted))
             try:
                 messages.write(storage.table, new)
             except ConditionFailed:
                 continue
-            settled = _finish(storage, new, current)
+            settled = _finish(storage, new, current, ends)
         if settled:
             return settled
         intent = None
@@ -65,11 +70,14 @@ def ask_repair(storage: Storage, tenant: TenantId, message_id: str) -> None:
     storage.queues.match({"repair": {"tenant": tenant, "message": message_id}}, REPAIR_DELAY)
 
 
-def _finish(storage: Storage, message: Message, before: Message | None) -> Message | None:
+def _finish(
+    storage: Storage, message: Message, before: Message | None, ends: float
+) -> Message | None:
     """Steps 2 to 4. None when a newer version has come: what it says is still to be projected."""
     if message.filings:
         message = _archive_what_is_left(storage, message)
-    _project(storage, message, before)
+    if not _project(storage, message, before, ends):
+        return message
     try:
         return messages.settle(storage.table, message)
     except ConditionFailed:
@@ -118,16 +126,21 @@ def _keep(storage: Storage, message: Message, copy_id: str) -> None:
     storage.archive.keep(storage.raw, raw.text, message.tenant, message.message_id, copy.sha256)
 
 
-def _project(storage: Storage, message: Message, before: Message | None) -> None:
-    """Step 3. Rows the settled version `before` left as they are to be are not written again: every
-    version since has wanted the same row, so no late writer can change it."""
+def _project(storage: Storage, message: Message, before: Message | None, ends: float) -> bool:
+    """Step 3; False when the time was up. Rows the settled version `before` left as they are to be
+    are not written again: every version since has wanted the same row, so no late writer can
+    change it."""
     rows = wanted_rows(message)
     if before and before.settled:
         known = wanted_rows(before)
         rows = {key: row for key, row in rows.items() if known.get(key) != row}
-    messages.put_rows(storage.table, message, rows)
+    for key, row in rows.items():
+        if time.monotonic() > ends:
+            return False
+        messages.put_row(storage.table, key, message, row)
     messages.put_tombstones(storage.table, message, message.gone)
     messages.put_events(storage.table, message)
+    return True
 
 
 def within_limits(message: Message) -> Message:

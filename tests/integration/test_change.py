@@ -8,12 +8,13 @@ from tests.support.aws import received_bodies
 from ablage.change import REPAIR_DELAY, ask_repair, change, within_limits
 from ablage.copies import Arrival, add_copy
 from ablage.errors import Gone
-from ablage.filings import file_by_hand, unfile
+from ablage.filings import file_by_hand, mark_private, unfile
 from ablage.matching import Decision
 from ablage.messages import AddressDecision, Copy, Entity, Facts, Message, next_version
 from ablage.settings import settings
 from ablage.store import keys, messages
 from ablage.store.raw_mail import RawKey, RawMetadata
+from ablage.store.rows import archive_key
 from ablage.store.storage import Storage
 from ablage.store.table import ConditionFailed, Item
 from ablage.tenancy import TenantId
@@ -131,7 +132,7 @@ def test_a_late_writer_of_an_older_version_is_refused(aws: Storage) -> None:
     first = arrived(aws, "contact#c1")
     change(aws, ACME, MESSAGE, unfile(C1))
 
-    messages.put_rows(aws.table, first, {messages.archive_key(first, C1): {"s": "late"}})
+    messages.put_row(aws.table, archive_key(first, C1), first, {"s": "late"})
 
     assert archive(aws, C1) == []
 
@@ -211,3 +212,24 @@ def test_a_copy_that_comes_after_a_dead_writer_projects_his_rows_too(aws: Storag
     assert second is not None
     assert second.settled
     assert len(archive(aws, C1)) == 1
+
+
+def test_a_change_out_of_time_is_kept_and_finished_by_its_repair(aws: Storage) -> None:
+    arrived(aws)
+
+    hurried = change(aws, ACME, MESSAGE, BY_HAND, archive_first=True, seconds=0)
+    before = archive(aws, QUOTE)
+    change(aws, ACME, MESSAGE, None)
+
+    assert hurried is not None
+    assert (hurried.settled, before) == (False, [])
+    assert len(archive(aws, QUOTE)) == 1
+
+
+def test_unfiling_and_private_marks_keep_no_bytes_of_an_unfiled_mail(aws: Storage) -> None:
+    arrived(aws)
+
+    change(aws, ACME, MESSAGE, mark_private("anna"), archive_first=True)
+
+    with pytest.raises(Gone):
+        aws.archive.read(ACME, MESSAGE, SHA)

@@ -12,7 +12,7 @@ from ablage.store.message_items import (
     part_keys,
     with_settled,
 )
-from ablage.store.rows import TOMBSTONE_SECONDS, Rows, archive_key
+from ablage.store.rows import TOMBSTONE_SECONDS, archive_key
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
@@ -92,19 +92,15 @@ def _drop_old_parts(table: Table, message: Message) -> None:
             table.delete((pk, item["sk"]))
 
 
-def put_rows(table: Table, message: Message, rows: Rows) -> None:
-    for key, row in rows.items():
-        _put_row(table, key, message, row)
-
-
 def put_tombstones(table: Table, message: Message, entities: Iterable[Entity]) -> None:
     """The rows of lost filings: readers see nothing, late writers of older versions are refused."""
     expires = int(time.time()) + TOMBSTONE_SECONDS
     for entity in sorted(entities):
-        _put_row(table, archive_key(message, entity), message, {"gone": True, "expires": expires})
+        put_row(table, archive_key(message, entity), message, {"gone": True, "expires": expires})
 
 
-def _put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
+def put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
+    """Unless a newer version's row is there."""
     try:
         table.put(
             key,
