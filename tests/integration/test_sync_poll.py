@@ -127,6 +127,23 @@ def test_new_mail_alone_is_fetched(aws: Storage, imap: EmbeddedImap, user: str) 
     assert calls.index("s3:PutObject") < len(calls) - calls[::-1].index("dynamodb:PutItem") - 1
 
 
+def test_a_mail_of_25_mb_is_streamed_into_the_bucket(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    account = connect_mailbox(aws, imap, user)
+    raw = a_mail(1, b"0123456789abcdef\r\n" * 1_400_000)
+    with imap.connect(user) as wire:
+        wire.append("INBOX", raw)
+        wire.append("INBOX", a_mail(2))
+
+    with aws_calls() as calls:
+        poll_once(tools_for(aws, imap), account)
+
+    assert calls.count("s3:UploadPart") == 4
+    stored = sorted((aws.raw.get(key)[0] for key in keys_of(aws)), key=len)
+    assert stored == [a_mail(2), raw]
+
+
 def test_mail_before_sync_since_stays_where_it_is(
     aws: Storage, imap: EmbeddedImap, user: str
 ) -> None:

@@ -4,7 +4,7 @@ from."""
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
@@ -65,7 +65,7 @@ class RawMetadata:
     flags: tuple[str, ...] = ()
     role: str = ""
     job: str | None = None
-    stored_at: int = 0
+    stored_at: int = field(default=0, compare=False)
 
     def wire(self) -> dict[str, str]:
         """S3 user metadata: printable ASCII; flags that are not are left out, and those beyond
