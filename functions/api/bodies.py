@@ -1,4 +1,4 @@
-"""Reads a request body with distrust, before the resolver does."""
+"""Reads a request with distrust, before the resolver does."""
 
 import base64
 import binascii
@@ -6,6 +6,7 @@ import json
 from typing import Any, NoReturn
 
 from ablage import limits
+from ablage.errors import InvalidInput
 from api.problems import Refused
 
 _OVERHEAD = 4 / 3  # base64
@@ -27,6 +28,16 @@ def check_body(event: dict[str, Any]) -> None:
         raise _too_large()
     _check_json(text)
     event["body"], event["isBase64Encoded"] = text, False
+
+
+def check_query(event: dict[str, Any], known: frozenset[str]) -> None:
+    """A misspelt filter that is ignored would answer another question.
+
+    Raises InvalidInput `unknown_parameter`."""
+    for name in event.get("queryStringParameters") or {}:
+        if name not in known:
+            takes = ", ".join(sorted(known)) or "no parameters"
+            raise InvalidInput("unknown_parameter", f"This route takes {takes}.", name)
 
 
 def _check_media_type(event: dict[str, Any]) -> None:

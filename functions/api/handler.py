@@ -1,7 +1,6 @@
 """The HTTP API's door: who calls, may they, can it be read; then the route."""
 
 import logging
-import time
 import traceback
 from typing import Any
 
@@ -16,11 +15,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ablage.errors import AblageError
 from ablage.settings import settings
 from api import operations, problems
-from api.bodies import check_body
+from api.bodies import check_body, check_query
 from api.routes import router
 from api.tenant import caller_of, require_scope
-
-RESERVE_SECONDS = 4  # of the invocation, for the answer
 
 logger = Logger(service="api")
 # The resolver would log errors with their texts, which may hold what the caller sent.
@@ -76,8 +73,8 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
     require_scope(caller, operation.scope)
     check_body(event)
-    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    app.context |= {"caller": caller, "until": time.monotonic() + left}
+    check_query(event, operation.queries)
+    app.context["caller"] = caller
     return app.resolve(event, context)
 
 

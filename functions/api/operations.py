@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from api.problems import Refused
 
@@ -18,11 +19,12 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` as in OpenAPI: `/v1/accounts/{account}`."""
+    """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` are the parameters it takes."""
 
     method: str
     path: str
     scope: str
+    queries: frozenset[str]
 
     def matches(self, path: str) -> bool:
         parts, asked = self.path.split("/"), path.split("/")
@@ -39,9 +41,9 @@ def operation(
     method: str, path: str, scope: str, *, status: int = 200, **more: Any
 ) -> Callable[[Handler], Handler]:
     """Registers a route. The first line of the handler's docstring is its summary."""
-    OPERATIONS.append(Operation(method, path, scope))
 
     def register(handler: Handler) -> Handler:
+        OPERATIONS.append(Operation(method, path, scope, _queries(handler)))
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         router.route(
             re.sub(r"{(\w+)}", r"<\1>", path),
@@ -57,6 +59,13 @@ def operation(
         return handler
 
     return register
+
+
+def _queries(handler: Callable[..., Any]) -> frozenset[str]:
+    hints = get_type_hints(handler, include_extras=True).items()
+    return frozenset(
+        name for name, hint in hints if any(isinstance(m, Query) for m in get_args(hint)[1:])
+    )
 
 
 def find(method: str, path: str) -> Operation:

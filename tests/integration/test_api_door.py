@@ -89,7 +89,6 @@ def test_the_tenant_comes_from_nowhere_but_the_token():
     made = event(
         "GET",
         "/v1/contacts/c-1",
-        query={"tenant": "acme"},
         headers={"x-tenant": "acme", "tenant": "acme"},
         claims=CLAIMS | {"tenant": "other"},
     )
@@ -149,6 +148,19 @@ def test_only_json_is_read(media_type):
     refused = acme("PUT", "/v1/contacts/c-1", "name=x", headers={"content-type": media_type})
 
     assert (refused.status, refused.code) == (415, "unsupported_media_type")
+
+
+def test_a_misspelt_parameter_is_refused():
+    refused = acme("GET", "/v1/contacts", query={"adress": "max@kunde.de"})
+
+    assert (refused.status, refused.code) == (422, "unknown_parameter")
+    assert refused.json["errors"] == [
+        {"pointer": "adress", "detail": "This route takes address, cursor, limit."}
+    ]
+
+
+def test_a_tenant_in_the_query_is_refused():
+    assert acme("GET", "/v1/me", query={"tenant": "other"}).code == "unknown_parameter"
 
 
 @needs_aws

@@ -104,7 +104,7 @@ def _with_address(caller: Calling, text: str, limit: int, after: str | None) -> 
         detail = "This is not an e-mail address. Send it bare, as name@example.com."
         raise InvalidInput("invalid_address", detail, "address")
     table = storage().table
-    owners = address_index.read(table, caller.tenant, [address.exact])
+    owners = address_index.read(table, caller.tenant, [address.exact], consistent=True)
     found = owners.get(address.exact)
     sort_keys = sorted(f"CONTACT#{contact}" for contact in (found.contacts if found else ()))
     rest = [sort_key for sort_key in sort_keys if after is None or sort_key > after]

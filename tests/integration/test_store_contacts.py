@@ -1,0 +1,302 @@
+"""Contacts and customers: killed or overtaken anywhere, a repair leaves rows as the truth says."""
+
+import random
+
+import pytest
+from tests.support.interleaving import Scheduler
+
+from ablage.contacts import new_contact, new_customer
+from ablage.store import address_index, contacts, customers, keys, projection
+from ablage.store.aws import client
+from ablage.store.repairs import repair_rows
+from ablage.tenancy import TenantId
+
+ACME, OTHER = TenantId("acme"), TenantId("other")
+ADDRESSES = ["a@x.de", "b@x.de", "c@x.de", "d@x.de"]
+NOW = 1_795_489_200
+
+
+def put(aws, contact_id="c-1", addresses=(), groups=(), tenant=ACME):
+    wanted = new_contact(tenant, contact_id, "Max", list(addresses), list(groups))
+    return contacts.save_contact(aws, wanted, lambda _: None)
+
+
+def put_customer(aws, customer_id, addresses=(), tenant=ACME):
+    wanted = new_customer(tenant, customer_id, "Kunde", list(addresses))
+    return customers.save_customer(aws, wanted, lambda _: None)
+
+
+def indexed(aws, tenant=ACME):
+    """Of every address: contacts with their customers, and customers."""
+    owners = address_index.read(aws.table, tenant, ADDRESSES, consistent=True)
+    return {
+        address: (dict(found.contacts), set(found.customers))
+        for address, found in owners.items()
+        if found.contacts or found.customers
+    }
+
+
+def listed(aws, tenant=ACME):
+    found, _ = contacts.page_contacts(aws.table, tenant, None, 100, NOW)
+    return [contact.contact_id for contact in found]
+
+
+def members(aws, tenant=ACME):
+    return {
+        customer: customers.member_ids(aws.table, tenant, customer, 100)
+        for customer in ("K1", "K2", "K3")
+    }
+
+
+def assert_rows_are_the_truth(aws, tenant=ACME):
+    contact = contacts.get_contact(aws.table, tenant, "c-1")
+    wanted = {key: {"c-1": contact.customers} for key in contact.keys} if contact else {}
+    assert {address: found for address, (found, _) in indexed(aws, tenant).items()} == wanted
+    assert listed(aws, tenant) == (["c-1"] if contact else [])
+    named = contact.customers if contact else ()
+    assert members(aws, tenant) == {k: ("c-1",) * (k in named) for k in ("K1", "K2", "K3")}
+
+
+def test_the_index_says_whose_an_address_is(aws):
+    put(aws, "c-1", ["A@x.de", "b@x.de"], ["K1", "K2"])
+    put(aws, "c-2", ["a@x.de"])
+    put_customer(aws, "K9", ["b@x.de"])
+
+    assert indexed(aws) == {
+        "a@x.de": ({"c-1": ("K1", "K2"), "c-2": ()}, set()),
+        "b@x.de": ({"c-1": ("K1", "K2")}, {"K9"}),
+    }
+
+
+def test_equal_ids_of_two_tenants_have_rows_of_their_own(aws):
+    put(aws, "c-1", ["a@x.de"], ["K1"])
+    put(aws, "c-1", ["b@x.de"], ["K2"], OTHER)
+
+    contacts.delete_contact(aws, OTHER, "c-1", NOW)
+
+    assert_rows_are_the_truth(aws)
+    assert indexed(aws, OTHER) == {}
+
+
+def test_a_settled_contact_owes_nothing(aws):
+    put(aws, "c-1", ["a@x.de"], ["K1"])
+
+    item = aws.table.get(keys.contact(ACME, "c-1"))
+
+    assert not {"pending", "lost"} & set(item)
+
+
+def test_a_deleted_contact_keeps_no_name_and_no_address(aws):
+    put(aws, "c-1", ["a@x.de"], ["K1"])
+
+    contacts.delete_contact(aws, ACME, "c-1", NOW)
+
+    item = aws.table.get(keys.contact(ACME, "c-1"))
+    assert set(item) == {"pk", "sk", "schema", "version", "deleted", "expires"}
+
+
+STORIES = {
+    "create": ([], lambda aws: put(aws, "c-1", ["a@x.de", "b@x.de"], ["K1", "K2"])),
+    "move": (
+        [("a@x.de", "b@x.de"), ("K1", "K2")],
+        lambda aws: put(aws, "c-1", ["b@x.de", "c@x.de"], ["K2", "K3"]),
+    ),
+    "delete": (
+        [("a@x.de", "b@x.de"), ("K1", "K2")],
+        lambda aws: contacts.delete_contact(aws, ACME, "c-1", NOW),
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_killed_at_any_call_a_repair_finishes_it(aws, story):
+    before, act = STORIES[story]
+    scheduler = Scheduler(client("dynamodb"), client("sqs"))
+    calls = 0
+    while True:
+        if before:
+            put(aws, "c-1", *before)
+        else:
+            forget_contact(aws)
+        writer = scheduler.start(lambda: act(aws))
+        for _ in range(calls):
+            writer.step()
+            if writer.ended:
+                break
+        if writer.ended:
+            break
+        writer.step(kill=True)
+
+        repair_rows(aws, ACME, {"contact": "c-1"})
+
+        assert writer.killed
+        assert_rows_are_the_truth(aws)
+        calls += 1
+    assert_rows_are_the_truth(aws)
+    assert calls > 10
+
+
+def forget_contact(aws):
+    if contacts.get_contact(aws.table, ACME, "c-1"):
+        contacts.delete_contact(aws, ACME, "c-1", NOW)
+
+
+def test_a_repair_was_asked_for_before_anything_was_written(aws):
+    scheduler = Scheduler(client("dynamodb"), client("sqs"))
+    sent, written = [], []
+    client("sqs").meta.events.register("before-call.sqs", lambda **_: sent.append(len(written)))
+    client("dynamodb").meta.events.register(
+        "before-call.dynamodb.PutItem", lambda **_: written.append(1)
+    )
+
+    put(aws, "c-1", ["a@x.de"])
+
+    assert scheduler.calls == 0
+    assert sent == [0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_writers_interleaved_and_killed_leave_rows_as_the_truth_says(aws, seed):
+    dice = random.Random(seed)
+    scheduler = Scheduler(client("dynamodb"), client("sqs"))
+
+    def act():
+        if dice.random() < 0.2:
+            forget_contact(aws)
+        addresses = dice.sample(ADDRESSES, dice.randint(0, 3))
+        put(aws, "c-1", addresses, dice.sample(["K1", "K2", "K3"], dice.randint(0, 2)))
+
+    writers = [scheduler.start(act) for _ in range(4)]
+    while writers:
+        writer = dice.choice(writers)
+        try:
+            writer.step(kill=dice.random() < 0.02)
+        except contacts.NotFound:
+            assert writer.ended
+        if writer.ended:
+            writers.remove(writer)
+
+    repair_rows(aws, ACME, {"contact": "c-1"})
+
+    assert_rows_are_the_truth(aws)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_contacts_of_one_address_written_at_once_are_all_indexed(aws, seed):
+    dice = random.Random(seed)
+    scheduler = Scheduler(client("dynamodb"))
+    names = [f"c-{number}" for number in range(4)]
+    writers = [scheduler.start(lambda n=name: put(aws, n, ["a@x.de"])) for name in names]
+
+    while writers:
+        writer = dice.choice(writers)
+        writer.step()
+        if writer.ended:
+            writers.remove(writer)
+
+    found, _ = indexed(aws)["a@x.de"]
+    assert sorted(found) == names
+
+
+def test_contacts_leave_a_deleted_customer(aws):
+    put(aws, "c-1", ["a@x.de"], ["K1", "K2"])
+    put(aws, "c-2", ["b@x.de"], ["K1"])
+    put_customer(aws, "K1", ["d@x.de"])
+
+    customers.delete_customer(aws, ACME, "K1", NOW)
+
+    assert indexed(aws) == {"a@x.de": ({"c-1": ("K2",)}, set()), "b@x.de": ({"c-2": ()}, set())}
+    assert members(aws)["K1"] == ()
+
+
+def test_killed_while_contacts_leave_a_repair_finishes_it(aws):
+    scheduler = Scheduler(client("dynamodb"), client("sqs"))
+    calls = 0
+    while True:
+        put(aws, "c-1", ["a@x.de"], ["K1", "K2"])
+        put_customer(aws, "K1", ["d@x.de"])
+        writer = scheduler.start(lambda: customers.delete_customer(aws, ACME, "K1", NOW))
+        for _ in range(calls):
+            writer.step()
+            if writer.ended:
+                break
+        if writer.ended:
+            break
+        writer.step(kill=True)
+
+        repair_rows(aws, ACME, {"customer": "K1"})
+
+        if customers.get_customer(aws.table, ACME, "K1") is None:
+            assert indexed(aws) == {"a@x.de": ({"c-1": ("K2",)}, set())}
+        else:
+            assert indexed(aws)["d@x.de"] == ({}, {"K1"})
+        calls += 1
+    assert calls > 10
+
+
+def test_a_late_writer_of_an_older_version_cannot_bring_an_entry_back(aws):
+    index(aws, "c-1", {"v": 3, "gone": True})
+
+    index(aws, "c-1", {"v": 2, "k": ["K1"]})
+
+    assert indexed(aws) == {}
+
+
+def test_a_stub_gives_way_after_its_day(aws, monkeypatch):
+    index(aws, "c-1", {"v": 30, "gone": True})
+    day_later = address_index.time.time() + address_index.STUB_SECONDS + 1
+    monkeypatch.setattr(address_index.time, "time", lambda: day_later)
+
+    index(aws, "c-1", {"v": 1, "k": []})
+
+    assert indexed(aws) == {"a@x.de": ({"c-1": ()}, set())}
+
+
+def index(aws, contact_id, entry, group="contacts"):
+    address_index.write(aws.table, ACME, "a@x.de", group=group, entity=contact_id, entry=entry)
+
+
+def test_an_address_of_many_contacts_spills_into_chunks(aws):
+    names = [f"c-{number:03d}" for number in range(130)]
+    for name in names:
+        index(aws, name, {"v": 1, "k": ["K1"]})
+
+    index(aws, "c-005", {"v": 2, "k": ["K2"]})
+    index(aws, "c-120", {"v": 2, "gone": True})
+    index(aws, "anna", {"v": 1}, "own")
+
+    owners = address_index.read(aws.table, ACME, ["a@x.de"])["a@x.de"]
+    assert sorted(owners.contacts) == [name for name in names if name != "c-120"]
+    assert owners.contacts["c-005"] == ("K2",)
+    assert owners.own == {"anna"}
+    assert aws.table.get(keys.address(ACME, "a@x.de"))["chunks"] == 1
+
+
+def test_large_entries_spill_before_an_item_is_full(aws):
+    groups = [f"K{number}".ljust(128, "x") for number in range(50)]
+    for number in range(50):
+        index(aws, f"c-{number}", {"v": 1, "k": groups})
+
+    owners = address_index.read(aws.table, ACME, ["a@x.de"])["a@x.de"]
+
+    assert len(owners.contacts) == 50
+
+
+def test_a_late_row_of_an_older_version_replaces_nothing(aws):
+    row = keys.contact_row(ACME, "c-1")
+    projection.put_row(aws.table, row, 3, gone=True)
+
+    projection.put_row(aws.table, row, 2)
+
+    assert aws.table.get(row)["gone"]
+
+
+def test_a_row_tombstone_gives_way_after_its_day(aws, monkeypatch):
+    row = keys.contact_row(ACME, "c-1")
+    projection.put_row(aws.table, row, 30, gone=True)
+    day_later = projection.time.time() + projection.ROW_TOMBSTONE_SECONDS + 1
+    monkeypatch.setattr(projection.time, "time", lambda: day_later)
+
+    projection.put_row(aws.table, row, 1)
+
+    assert "gone" not in aws.table.get(row)
