@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.local.certificates import Certificates
 from infra.local.mail_server import Mailboxes
-from proxyprotocol.reader import ProxyProtocolReader
+from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPServer
 from pymap.user import UserMetadata
@@ -29,6 +29,7 @@ class EmbeddedImap(Mailboxes):
         super().__init__(certificates.ca_file)
         self._tls = certificates.server_context()
         self._ready = threading.Event()
+        self._connections: set[asyncio.Task[None] | None] = set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
@@ -44,9 +45,17 @@ class EmbeddedImap(Mailboxes):
             _arguments(), invalid_user_sleep=0.0, hash_context=Cleartext()
         )
         self._config, self._users = config, backend.login.users_dict
-        reader = ProxyProtocolReader(config.proxy_protocol)
-        answer = reader.get_callback(IMAPServer(backend.login, config))
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=self._tls)
+        answer = IMAPServer(backend.login, config)
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            self._connections.add(task)  # asyncio itself may forget one that waits
+            try:
+                await answer(reader, writer, SocketInfo.get(writer, None, unique_id=b"local"))
+            finally:
+                self._connections.discard(task)
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopped.wait()
