@@ -26,9 +26,10 @@ def entity_warnings(
     own = {account for found in owners.values() for account in found.own}
     connected = (accounts.get_account(table, tenant, account_id) for account_id in sorted(own))
     return [
-        _warning(table, account, (entity_type, entity_id))
+        warning
         for account in connected
         if account is not None and not account.deleted and account.own in addresses
+        for warning in _warnings(table, account, [(entity_type, entity_id)])
     ]
 
 
@@ -36,8 +37,7 @@ def account_warnings(table: Table, account: Account) -> list[Warning_]:
     """One for each entity that carries the account's address. Aliases do not count: the rule is
     about the address that is connected."""
     owners = address_index.read(table, account.tenant, [account.own]).get(account.own)
-    entities = _entities(owners) if owners else ()
-    return [_warning(table, account, entity) for entity in entities]
+    return _warnings(table, account, list(_entities(owners))) if owners else []
 
 
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
@@ -45,19 +45,24 @@ def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
     yield from (("customer", customer) for customer in sorted(owners.customers))
 
 
-def _warning(table: Table, account: Account, entity: tuple[str, str]) -> Warning_:
-    messages, more = _count(table, account)
-    return Warning_(
-        code=CODE,
-        detail="It carries the address of a connected account, so that every mail of this account "
-        "is filed at it, as the policy own_address says.",
-        entity_type=entity[0],
-        entity_id=entity[1],
-        account=account.account_id,
-        address=account.own,
-        messages=messages,
-        more=more,
-    )
+def _warnings(
+    table: Table, account: Account, entities: Sequence[tuple[str, str]]
+) -> list[Warning_]:
+    messages, more = _count(table, account) if entities else (0, False)
+    return [
+        Warning_(
+            code=CODE,
+            detail="It carries the address of a connected account, so that every mail of this "
+            "account is filed at it, as the policy own_address says.",
+            entity_type=entity_type,
+            entity_id=entity_id,
+            account=account.account_id,
+            address=account.own,
+            messages=messages,
+            more=more,
+        )
+        for entity_type, entity_id in entities
+    ]
 
 
 def _count(table: Table, account: Account) -> tuple[int, bool]:

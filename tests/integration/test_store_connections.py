@@ -3,14 +3,17 @@
 import dataclasses
 
 import pytest
-from tests.support.interleaving import Scheduler
+from tests.support.events import context, sqs_event
+from tests.support.interleaving import Killed, Scheduler
 
 from ablage.accounts import Account
+from ablage.contacts import new_contact, new_customer
 from ablage.errors import Conflict
-from ablage.store import address_index, connections, keys
+from ablage.store import address_index, connections, contacts, customers, keys
 from ablage.store.aws import client
 from ablage.store.repairs import repair_rows
 from ablage.tenancy import TenantId
+from match.handler import lambda_handler as match
 
 ACME, OTHER = TenantId("acme"), TenantId("other")
 SEALED = {"kind": "password", "sealed": b"x"}
@@ -98,6 +101,57 @@ def test_the_kills_above_reach_the_last_call(aws):
         writer.step()
 
     assert 16 < scheduler.calls <= 24
+
+
+def killed_after_the_truth(work):
+    """Dies before anything is projected."""
+    writes = []
+
+    def die(model, **_):
+        writes.append(model.name in ("PutItem", "TransactWriteItems"))
+        if any(writes[:-1]):
+            raise Killed
+
+    events = client("dynamodb").meta.events
+    events.register("before-call.dynamodb", die)
+    with pytest.raises(Killed):
+        work()
+    events.unregister("before-call.dynamodb", die)
+
+
+@pytest.mark.parametrize("kind", ["account", "contact", "customer"])
+def test_match_finishes_what_a_killed_call_left(aws, kind):
+    act, key, repair = {
+        "account": (
+            lambda: connect(aws),
+            keys.account(ACME, "anna"),
+            {"account": "anna"},
+        ),
+        "contact": (
+            lambda: contacts.save_contact(
+                aws, new_contact(ACME, "c-1", "", ["anna@firma.de"], []), lambda _: None
+            ),
+            keys.contact(ACME, "c-1"),
+            {"contact": "c-1"},
+        ),
+        "customer": (
+            lambda: customers.save_customer(
+                aws, new_customer(ACME, "K1", "", ["anna@firma.de"]), lambda _: None
+            ),
+            keys.customer(ACME, "K1"),
+            {"customer": "K1"},
+        ),
+    }[kind]
+    killed_after_the_truth(act)
+    assert aws.table.get(key)["pending"]
+    assert address_index.read(aws.table, ACME, ["anna@firma.de"]) == {}
+
+    answer = match(sqs_event({"repair": {"tenant": "acme"} | repair}), context())
+
+    assert answer == {"batchItemFailures": []}
+    assert "pending" not in aws.table.get(key)
+    owners = address_index.read(aws.table, ACME, ["anna@firma.de"])["anna@firma.de"]
+    assert {*owners.contacts, *owners.customers, *owners.own} == set(repair.values())
 
 
 def test_of_two_who_connect_different_mailboxes_under_one_id_one_is_told(aws):
