@@ -122,7 +122,7 @@ def schedule(given: Properties) -> Schedule:
 
 def api(given: Properties, resolver: Resolver) -> Api:
     body = given.part("Body")
-    given.ignore("FailOnWarnings", "Tags", "Description")
+    given.ignore("Tags", "Description")
     given.done()
     body.ignore("openapi", "info", "tags")
     components = body.part("components")

@@ -301,6 +301,20 @@ def test_the_schedule_ticks_every_minute_and_names_its_minute() -> None:
     assert schedule["Target"]["Input"] == '{"time": "<aws.scheduler.scheduled-time>"}'
 
 
+def test_two_stacks_of_an_account_do_not_share_a_name() -> None:
+    named = ("Name", "BucketName", "LogGroupName", "QueueName", "TableName", "RoleName")
+
+    names = [
+        given[name]
+        for resource in template()["Resources"].values()
+        for name in named
+        if name in (given := resource.get("Properties", {}))
+    ]
+
+    assert len(names) >= 3
+    assert [name for name in names if "${AWS::StackName}" not in str(name)] == []
+
+
 def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> None:
     watched = {
         (alarm["MetricName"], next(references(alarm["Dimensions"][0]["Value"])))
