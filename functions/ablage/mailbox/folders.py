@@ -35,7 +35,7 @@ _NAMES = {
         *("inviata", "inviati", "posta inviata", "elementi inviati", "messaggi inviati"),
         *("verzonden", "verzonden items", "verzonden berichten"),
         *("skickat", "skickade objekt", "sendt", "sendte elementer", "lahetetyt", "sendt post"),
-        *("wyslane", "elementy wyslane", "odeslane", "odeslana posta", "elkuldott", "trimise"),
+        *("wysłane", "elementy wysłane", "odeslane", "odeslana posta", "elkuldott", "trimise"),
         *("отправленные", "надіслані", "gonderilmis", "gonderilmis ogeler", "送信済み", "已发送"),
     ),
     "drafts": ("drafts", "entwurfe", "brouillons", "borradores", "bozze", "concepten", "rascunhos"),

@@ -88,7 +88,7 @@ class Wire:
             raise fault("protocol_error")
         if tag != b"*" or name in _STATUS_ANSWERS:
             return Answer(tag, name, text=line[head.end() :].strip())
-        return Answer(tag, name, parse(self._segments(line, head.end())))
+        return Answer(tag, name, parse(self._segments(line, head.end(), name)))
 
     def finish(self, tag: bytes) -> tuple[bytes, list[Answer]]:
         """Status of the command (`OK`, `NO`, `BAD`) and the answers before it."""
@@ -108,7 +108,7 @@ class Wire:
             raise fault("protocol_error")
         return line
 
-    def _segments(self, line: bytes, start: int) -> list[bytes | Literal]:
+    def _segments(self, line: bytes, start: int, name: bytes) -> list[bytes | Literal]:
         segments: list[bytes | Literal] = []
         while literal := _LITERAL.search(line, start):
             if len(segments) > 2 * MAX_LITERALS:
@@ -116,7 +116,7 @@ class Wire:
             segments += [line[start : literal.start()], self._literal(int(literal.group(1)))]
             start = 0
             line = self._line()
-            if line == b"\r\n":  # some servers put an empty line behind a literal [cpython#88574]
+            if line == b"\r\n" and name == b"FETCH":  # behind a literal, on some [cpython#88574]
                 line = self._line()
         return [*segments, line[start:]]
 
