@@ -3,6 +3,7 @@
 import logging
 import traceback
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -75,6 +76,8 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     check_body(event)
     check_query(event, operation.queries)
     app.context["caller"] = caller
+    # API Gateway hands paths over decoded; the resolver matches no path with odd characters.
+    event["rawPath"] = quote(event["rawPath"], safe="/%:")
     return app.resolve(event, context)
 
 

@@ -43,7 +43,7 @@ class Warning_(BaseModel):  # noqa: N801  `Warning` is a builtin
 
 
 def _decoded(check: Callable[[str], str]) -> AfterValidator:
-    """Percent-decodes once, then checks the charset: `%253A` stays `%3A` and is refused."""
+    """Percent-decodes once, then checks the charset, which has no `%`."""
     return AfterValidator(lambda text: check(unquote(text)))
 
 

@@ -117,6 +117,15 @@ def test_an_unknown_route_is_a_problem(method, path, status, code):
 
 
 @pytest.mark.parametrize(
+    "contact", ['a"b', "a#b", "a b", "a\nb", "ä", "a?b", "a\\b", "\x00", "<x>"]
+)
+def test_an_odd_path_is_refused_also_when_it_arrives_decoded(contact):
+    refused = acme("GET", f"/v1/contacts/{contact}")
+
+    assert (refused.status, refused.code) == (422, "invalid_entity")
+
+
+@pytest.mark.parametrize(
     ("body", "status", "code"),
     [
         ("{", 400, "malformed_json"),
