@@ -1,5 +1,6 @@
 """Servers that lie, drip, hang up or flood: a typed fault in time, and what was whole is kept."""
 
+import base64
 import time
 from collections.abc import Callable
 
@@ -89,7 +90,7 @@ def uids(results: list[Result]) -> list[int]:
         (b"* PREAUTH welcome\r\n", "protocol_error"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "server_hung_up"),
         (b"\x00\xff\r\n", "server_hung_up"),
-        (b"* OK " + b"x" * 1_200_000, "budget_exceeded"),
+        (b"* OK " + b"x" * 9_000_000, "budget_exceeded"),
         (b"* OK {999999999}\r\n", "budget_exceeded"),
     ],
 )
@@ -132,6 +133,32 @@ def refusing(status: bytes) -> Script:
 )
 def test_a_refused_login_says_why(hostile: Start, status: bytes, code: str) -> None:
     assert login(hostile(refusing(status))) == code
+
+
+def test_a_password_beyond_ascii_goes_as_utf8(hostile: Start) -> None:
+    told: list[bytes] = []
+
+    def script(talk: Talk) -> None:
+        talk.say(GREETING)
+        talk.hear()
+        talk.ok(CAPABILITIES)
+        command = talk.hear()
+        told.append(command)
+        tag = talk.tag
+        talk.say(b"+ \r\n")
+        talk.hear()
+        told.append(base64.b64decode(talk.tag))
+        talk.say(tag + b" NO [AUTHENTICATIONFAILED] no\r\n")
+
+    server = hostile(script)
+    with (
+        pytest.raises(AccountFault) as fault,
+        open_session(network(server), an_account(server), "Schlüssel", SHORT),
+    ):
+        pass
+
+    assert told == [b"AUTHENTICATE PLAIN", "\0u\0Schlüssel".encode()]
+    assert fault.value.code == "login_refused"
 
 
 @pytest.mark.parametrize("name", ["user\r\nA1 DELETE INBOX", "us\x00er"])
@@ -221,7 +248,7 @@ def test_mails_before_the_connection_dropped_are_kept(hostile: Start) -> None:
         (b"garbage\r\n", "protocol_error"),
         (b"* 2 FETCH (FLAGS (\\Seen)", "timeout"),
         (b"* BYE shutting down\r\n", "server_hung_up"),
-        (b"* " + b"x" * 1_200_000, "budget_exceeded"),
+        (b"* " + b"x" * 9_000_000, "budget_exceeded"),
         (b"+ go on\r\n\r\n", None),
     ],
 )

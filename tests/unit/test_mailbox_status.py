@@ -115,10 +115,21 @@ def test_sizes_of_foreign_and_odd_answers_are_left_out() -> None:
             b"* 1 EXPUNGE",
             b"* 1 FETCH (UID 1 RFC822.SIZE 10)",
         ),
-        [1, 2, 3],
+        [1, 3],
     )
 
     assert [(mail.uid, mail.size) for mail in found] == [(1, 10), (3, 30)]
+
+
+def test_a_mail_the_listing_leaves_out_is_gone_only_if_a_search_says_so() -> None:
+    server = Canned(
+        b"* 1 FETCH (UID 1 RFC822.SIZE 10)\r\nW1 NO some failed\r\n* SEARCH 2\r\nW2 OK\r\n"
+    )
+
+    found = list_sizes(Wire(server), [1, 2, 3])
+
+    assert [(mail.uid, mail.size) for mail in found] == [(1, 10), (2, 0)]
+    assert server.sent[1] == b"W2 UID SEARCH UID 2:3\r\n"
 
 
 def test_status_goes_by_name_not_by_order() -> None:

@@ -20,7 +20,7 @@ from ablage.mailbox.network import Network, tls_context
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
 SILENCE_SECONDS = 20.0  # without a single byte
 SESSION_BYTES = 512 * 1024 * 1024
-LINE_BYTES = 1024 * 1024  # a SEARCH answer of 90,000 UIDs
+LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
 _RECV_BYTES = 64 * 1024
 

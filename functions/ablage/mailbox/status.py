@@ -111,19 +111,27 @@ def as_uid(value: Any) -> int | None:
 
 
 def list_sizes(wire: Wire, uids: Sequence[int]) -> list[Listed]:
-    """Size and INTERNALDATE of these UIDs, ascending; those that are gone are left out. Raises
-    AccountFault."""
+    """Size and INTERNALDATE of these ascending UIDs; those that are gone are left out. One the
+    server lists nothing for though it is there comes with size 0 and no date: an absent answer is
+    no proof of deletion. Raises AccountFault."""
     wanted = set(uids)
     listed: dict[int, Listed] = {}
     for start in range(0, len(uids), LISTED):
         for part in uid_sets(uids[start : start + LISTED]):
-            command = b"UID FETCH " + part + b" (UID INTERNALDATE RFC822.SIZE)"
-            status, answers = wire.finish(wire.send(command))
-            if status == b"BAD":
-                raise fault("protocol_error")
-            found = (row for answer in answers if (row := _listed(answer)))
-            listed |= {row.uid: row for row in found if row.uid in wanted}
+            listed |= {row.uid: row for row in _list_part(wire, part) if row.uid in wanted}
+    silent = [uid for uid in uids if uid not in listed]
+    there = {uid for part in uid_sets(silent) for uid in search(wire, b"UID " + part)}
+    listed |= {uid: Listed(uid, 0, None) for uid in silent if uid in there}
     return [listed[uid] for uid in sorted(listed)]
+
+
+def _list_part(wire: Wire, uid_set: bytes) -> list[Listed]:
+    """NO may come behind part of the answers: what came counts."""
+    command = b"UID FETCH " + uid_set + b" (UID INTERNALDATE RFC822.SIZE)"
+    status, answers = wire.finish(wire.send(command))
+    if status == b"BAD":
+        raise fault("protocol_error")
+    return [row for answer in answers if (row := _listed(answer))]
 
 
 def _listed(answer: Answer) -> Listed | None:
