@@ -110,11 +110,12 @@ class SyncJob:
             jobs.yield_job(table, job.tenant, job.job_id, self.tools.epoch())
 
     def _wanted(self) -> list[Folder]:
-        """In the order of the account's folders, the finished ones left out."""
+        """As named, or the account's own; the finished ones left out."""
         known = {folder.folder_id: folder for folder in self.folders}
         if any(folder_id not in known for folder_id in self.job.folders):
             raise NotFound("folder_not_found", "A folder of this job is not in the mailbox.")
         named = [known[folder_id] for folder_id in dict.fromkeys(self.job.folders)]
+        named = named or list(chosen(self.account, self.folders))
         return [f for f in named if not self.job.progress.get(f.folder_id, {}).get("finished")]
 
     def _folder(self, folder: Folder, share: Slice) -> bool:

@@ -2,7 +2,7 @@
 never an exception."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from ablage.accounts import Account, AccountState, Folder
@@ -10,7 +10,7 @@ from ablage.errors import AccountFault
 from ablage.mailbox.folders import default_folders
 from ablage.mailbox.session import Session, open_session
 from ablage.mailbox.status import FolderStatus
-from ablage.store.accounts import write_state
+from ablage.store.accounts import get_account, write_state
 from ablage.store.cursors import (
     Cursor,
     drop_more,
@@ -48,10 +48,27 @@ def chosen(account: Account, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
 
 @contextmanager
 def session_of(tools: Tools, account: Account) -> Iterator[Session]:
-    """Raises AccountFault."""
-    secret = tools.secrets.open(account.tenant, account.account_id, account.version)
-    with open_session(tools.network, account, secret.text, tools.bounds()) as session:
+    """Raises AccountFault. `account` may be seconds old: before a login counts as refused, the
+    config is read once more, for the user may just have sent the new password."""
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(_opened(tools, account))
+        except AccountFault as fault:
+            newer = _newer(tools, account) if fault.state == "reauth_required" else None
+            if newer is None:
+                raise
+            session = stack.enter_context(_opened(tools, newer))
         yield session
+
+
+def _opened(tools: Tools, account: Account) -> AbstractContextManager[Session]:
+    secret = tools.secrets.open(account.tenant, account.account_id, account.version)
+    return open_session(tools.network, account, secret.text, tools.bounds())
+
+
+def _newer(tools: Tools, account: Account) -> Account | None:
+    now = get_account(*_place(tools, account), consistent=True)
+    return now if now and now.version != account.version else None
 
 
 def poll_account(tools: Tools, seen: Seen) -> None:

@@ -10,6 +10,7 @@ from tests.support.aws_calls import aws_calls
 from tests.support.hostile_imap import HostileImap, Script, Talk
 from tests.support.mailboxes import (
     OTHER,
+    PASSWORD,
     TENANT,
     a_mail,
     connect_mailbox,
@@ -27,6 +28,7 @@ from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.storage import Storage
 from ablage.store.table import ConditionFailed
 from sync.poll import more, poll
+from sync.sync_account import Seen, poll_account
 from sync.tools import Tools
 
 INBOX = folder_id(b"INBOX")
@@ -258,7 +260,7 @@ def test_a_refused_login_becomes_the_state_and_is_written_once(
     assert (state.status, state.code, state.interval) == ("reauth_required", "login_refused", 60)
     assert state.detail
     assert state.since
-    assert set(calls) == {"dynamodb:BatchGetItem"}
+    assert calls == ["dynamodb:BatchGetItem", "dynamodb:GetItem"]
     item = aws.table.get(keys.account_state(TENANT, "box"))
     assert item is not None
     assert item["due"].startswith("DUE#60#")
@@ -277,6 +279,19 @@ def test_a_good_password_clears_the_fault(aws: Storage, imap: EmbeddedImap, user
 
     state = state_of(aws, account)
     assert (state.status, state.code, state.since, state.interval) == ("active", None, None, 5)
+
+
+def test_a_password_sent_a_moment_ago_counts(aws: Storage, imap: EmbeddedImap, user: str) -> None:
+    stale = connect_mailbox(aws, imap, user)
+    put_secret(aws, stale, "old and wrong")
+    tools = tools_for(aws, imap)
+    tools.secrets.open(TENANT, "box", stale.version)
+    put_account(aws, replace(stale, version=2))
+    put_secret(aws, stale, PASSWORD)
+
+    poll_account(tools, Seen(stale, state_of(aws, stale)))
+
+    assert state_of(aws, stale).status == "active"
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,10 @@ def account_from_item(tenant: TenantId, account_id: str, item: Item) -> Account:
     return Account(tenant=tenant, account_id=account_id, **known)
 
 
-def get_account(table: Table, tenant: TenantId, account_id: str) -> Account | None:
-    item = table.get(keys.account(tenant, account_id))
+def get_account(
+    table: Table, tenant: TenantId, account_id: str, *, consistent: bool = False
+) -> Account | None:
+    item = table.get(keys.account(tenant, account_id), consistent=consistent)
     return account_from_item(tenant, account_id, item) if item else None
 
 
