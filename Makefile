@@ -9,14 +9,15 @@ FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 .PHONY: demo serve test bench lint lint-sam format package
 .DEFAULT_GOAL := test
 
+# MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
 demo: $(VENV)  ## the whole system over sample mails, or with MAIL=DIR over every .eml of a folder
-	@$(BIN)/python -m infra.local.demo $(if $(MAIL),--mail "$(MAIL)")
+	@$(BIN)/python -m infra.local.demo $(if $(filter command,$(origin MAIL)),--mail "$(MAIL)")
 
 serve: $(VENV)  ## the same, and stays up; PORT=n for the HTTP API
-	@$(BIN)/python -m infra.local.serve $(if $(PORT),--port "$(PORT)")
+	@$(BIN)/python -m infra.local.serve $(if $(filter command,$(origin PORT)),--port "$(PORT)")
 
 test: $(VENV)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered
 
 bench: $(VENV)
 	@$(BIN)/python -m tests.bench
