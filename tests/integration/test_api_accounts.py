@@ -136,6 +136,19 @@ def test_switching_sync_off_takes_the_account_from_the_schedule(aws):
     assert len(due_accounts(aws)) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "polls"),
+    [({"password": "new"}, 1), ({"host": "imap2.firma.de"}, 1), ({"owner": "bob"}, 0)],
+)
+def test_a_changed_login_is_tried_at_once(change, polls):
+    acme("POST", "/v1/accounts", BODY)
+    received_bodies(settings().sync_queue_url)
+
+    acme("PATCH", "/v1/accounts/anna", change)
+
+    assert len(received_bodies(settings().sync_queue_url)) == polls
+
+
 def test_filing_is_on_from_the_second_of_switching_on():
     acme("POST", "/v1/accounts", BODY)
 
@@ -294,10 +307,13 @@ def test_a_folder_the_mailbox_does_not_have_is_refused(aws):
     acme("POST", "/v1/accounts", BODY)
     with_folders(aws)
 
-    refused = acme("POST", "/v1/accounts/anna/sync", {"folders": ["f" * 16]})
+    body = {"folders": ["0123456789abcdef", "f" * 16]}
+    synced = acme("POST", "/v1/accounts/anna/sync", body)
+    changed = acme("PATCH", "/v1/accounts/anna", body)
 
-    assert (refused.status, refused.code) == (422, "unknown_folder")
-    assert refused.json["errors"][0]["pointer"] == "/folders/0"
+    for refused in (synced, changed):
+        assert (refused.status, refused.code) == (422, "unknown_folder")
+        assert refused.json["errors"][0]["pointer"] == "/folders/1"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from api.account_schemas import (
 )
 from api.accounts import new_account, patched, view
 from api.clock import now
+from api.folders import check_folders
 from api.operations import operation
 from api.schemas import (
     Cursor,
@@ -86,10 +87,11 @@ def change_account(
         before[:] = [standing]
         return patched(standing, body)
 
+    check_folders(storage().table, caller.tenant, account, body.folders)
     password = body.password.get_secret_value()
     sealed = _seal(caller.tenant, account, password) if password else None
     changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
-    if changed.sync and (sealed or not before[0].sync):
+    if changed.sync and (sealed or _login(changed) != _login(before[0])):
         _poll_now(changed)
     return _detail(changed)
 
@@ -108,6 +110,11 @@ def list_folders(account: PathId, caller: Calling) -> Page[FolderView]:
     state = states.get_state(storage().table, caller.tenant, account)
     folders = state.folders if state else ()
     return Page(items=[FolderView(id=f.folder_id, name=f.name, role=f.role) for f in folders])
+
+
+def _login(account: Account) -> tuple[object, ...]:
+    """What a poll would do differently with."""
+    return account.host, account.port, account.username, account.sync
 
 
 def _seal(tenant: TenantId, account_id: str, password: str) -> Item:

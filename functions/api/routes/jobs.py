@@ -6,13 +6,12 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
-from ablage.errors import InvalidInput
-from ablage.store import accounts as states
 from ablage.store import connections, jobs
 from ablage.store.jobs import Job
 from ablage.store.storage import storage
 from api.account_schemas import SyncBody
 from api.clock import now_epoch, now_text, utc_text
+from api.folders import check_folders
 from api.operations import operation
 from api.schemas import PathId, answer
 from api.tenant import Caller, Calling
@@ -46,12 +45,7 @@ def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[J
     """Sync folders now. The job is done when their mails are matched."""
     table = storage().table
     connections.find_account(table, caller.tenant, account)
-    state = states.get_state(table, caller.tenant, account)
-    known = {folder.folder_id for folder in state.folders} if state else set()
-    for number, folder in enumerate(body.folders):
-        if known and folder not in known:
-            detail = "The mailbox has no such folder; GET .../folders lists their ids."
-            raise InvalidInput("unknown_folder", detail, f"/folders/{number}")
+    check_folders(table, caller.tenant, account, body.folders)
     folders = tuple(dict.fromkeys(body.folders))
     since = utc_text(body.since) if body.since else None
     return _start(_job(caller, account, "sync", since=since, folders=folders))
