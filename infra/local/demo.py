@@ -4,10 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from infra.local.demo_company import leaks
 from infra.local.demo_console import Console
 from infra.local.demo_folder import FolderDemo
 from infra.local.demo_report import Report
-from infra.local.demo_samples import SampleDemo, leaks
+from infra.local.demo_samples import SampleDemo
 from infra.local.demo_stack import quiet_stack
 
 

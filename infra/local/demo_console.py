@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 QUIET_SECONDS = 1.0  # a step may take that long without a word
+PAUSE_SECONDS = 3.0  # then it tells how far it is, and again
 
 
 class Console:
@@ -34,7 +35,7 @@ class Console:
 
     @contextmanager
     def step(self, name: str, state: Callable[[], str] = str) -> Iterator[None]:
-        """`name ... done`; every second of a longer step tells `state()`."""
+        """`name ... done`; a longer step tells `state()` now and then."""
         done = threading.Event()
         began = time.monotonic()
         teller = threading.Thread(target=self._tell, args=(name, state, done), daemon=True)
@@ -48,7 +49,9 @@ class Console:
 
     def _tell(self, name: str, state: Callable[[], str], done: threading.Event) -> None:
         began = time.monotonic()
-        while not done.wait(QUIET_SECONDS):
+        pause = QUIET_SECONDS
+        while not done.wait(pause):
+            pause = PAUSE_SECONDS
             self.line(f"  {name} ... {time.monotonic() - began:.0f} s {state()}".rstrip())
 
 

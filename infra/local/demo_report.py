@@ -1,8 +1,8 @@
 """What the sample demo shows in the end: each mail with its filings and why, each archive."""
 
 from infra.local.demo_client import Json
+from infra.local.demo_company import Company
 from infra.local.demo_console import Console, cut
-from infra.local.demo_samples import Company
 from infra.local.samples import Sample
 
 SUBJECT = 60  # characters

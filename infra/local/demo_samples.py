@@ -1,68 +1,15 @@
 """The demo over sample mails: the real API, IMAP, queues and functions, and a check of the end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
+from datetime import UTC, datetime
 
 from infra.local import samples
-from infra.local.demo_client import Client, Json, RefusedError
+from infra.local.demo_client import Client, Json
+from infra.local.demo_company import Company, set_up
 from infra.local.demo_console import Console
-from infra.local.demo_stack import connect, dead_letters, poll_all, raw_keys, to_match
+from infra.local.demo_stack import dead_letters, poll_all, raw_keys, to_match
 from infra.local.samples import Sample, Scenario
 from infra.local.stack import LocalStack
-
-FILING_SINCE = timedelta(days=14)  # filing counts from then on; one sample is older
-FILER = "demo"
-
-
-@dataclass
-class Company:
-    """One tenant of the demo, and the API as it sees it."""
-
-    scenario: Scenario
-    api: Client
-    found: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def tenant(self) -> str:
-        return self.scenario.tenant
-
-    def message(self, sample: Sample) -> Json | None:
-        """By its Message-ID; one that has none, by its subject."""
-        if "Message-ID" in sample.without:
-            subjects = (m for m in self.found.values() if m["subject"] == sample.subject)
-            return next(subjects, None)
-        return self.found.get(_mail_id(sample))
-
-    def folders(self, account: str) -> list[Json]:
-        listed: list[Json] = self.api.get(f"/v1/accounts/{account}/folders")["items"]
-        return listed
-
-    def read(self) -> None:
-        """Every message of both mailboxes, as the API tells it now."""
-        ids = {
-            row["message"]: None
-            for account in self.scenario.accounts
-            for row in self.api.items(f"/v1/accounts/{account}/messages")
-        }
-        messages = [self.api.get(f"/v1/messages/{message}") for message in ids]
-        self.found = {m["message_id"] or m["subject"]: m for m in messages}
-
-    @property
-    def ids(self) -> set[str]:
-        return {message["id"] for message in self.found.values()}
-
-    def entities(self) -> list[str]:
-        """Every archive there can be."""
-        kinds = (("contact", self.scenario.contacts), ("customer", self.scenario.customers))
-        known = [f"{kind}/{entity_id}" for kind, bodies in kinds for entity_id in bodies]
-        return [*known, *(mail.by_hand for mail in self.scenario.mails if mail.by_hand)]
-
-
-def _mail_id(sample: Sample) -> str:
-    domain = parseaddr(sample.sender)[1].partition("@")[2] or "localhost"
-    return sample.message_id.strip("<>") or f"{sample.id}.1@{domain}"
 
 
 class SampleDemo:
@@ -76,23 +23,32 @@ class SampleDemo:
             Company(samples.load(tenant), Client(stack.base_url, stack.token(tenant)))
             for tenant in samples.TENANTS
         ]
+        self.copies = 0
         self.wrong: list[str] = []
 
     def run(self) -> list[str]:
+        self.bring_in()
+        with self.console.step("folders synced on demand", self._progress):
+            self.copies += sum(self._sync_moved(company) for company in self.companies)
+        with self.console.step("filed and unfiled by hand, all synced again", self._progress):
+            self._by_hand()
+        self._expect(len(raw_keys(self.stack)) == self.copies, f"stored {self.copies} copies")
+        self._expect(dead_letters(self.stack) == 0, "no dead letters")
+        return self.wrong
+
+    def bring_in(self) -> list[str]:
+        """Tenants, accounts, contacts and mail, synced and filed: what needs nobody's hand."""
         for company in self.companies:
-            self._set_up(company)
+            self._expect(
+                set_up(self.stack, self.console, company, self.now),
+                f"{company.tenant}: a warning at each place for each own address",
+            )
         with self.console.step("first look at the mailboxes"):
             self.stack.drain()
         with self.console.step("mail arrives"):
-            copies = sum(self._deliver(company) for company in self.companies)
+            self.copies = sum(self._deliver(company) for company in self.companies)
         with self.console.step("synced and filed", self._progress):
             poll_all(self.stack)
-        with self.console.step("folders synced on demand", self._progress):
-            copies += sum(self._sync_moved(company) for company in self.companies)
-        with self.console.step("filed and unfiled by hand, all synced again", self._progress):
-            self._by_hand()
-        self._expect(len(raw_keys(self.stack)) == copies, f"stored {copies} copies")
-        self._expect(dead_letters(self.stack) == 0, "no dead letters")
         return self.wrong
 
     def _progress(self) -> str:
@@ -101,45 +57,6 @@ class SampleDemo:
     def _expect(self, is_so: bool, claim: str) -> None:
         if not is_so:
             self.wrong.append(f"expected: {claim}")
-
-    # ---- before any mail is there ----------------------------------------------------------------
-
-    def _set_up(self, company: Company) -> None:
-        """Accounts first, so that a contact with an own address is warned of; then filing on."""
-        scenario, api = company.scenario, company.api
-        self.console.title(f"{scenario.tenant}: {', '.join(scenario.accounts.values())}")
-        for account, address in scenario.accounts.items():
-            connect(self.stack, api, account, address)
-        warnings = []
-        for customer, body in scenario.customers.items():
-            warnings += api.put(f"/v1/customers/{customer}", body)["warnings"]
-        for contact, body in scenario.contacts.items():
-            warnings += api.put(f"/v1/contacts/{contact}", body)["warnings"]
-        for entry in scenario.blocklist:
-            api.post("/v1/blocklist", {"entry": entry})
-        since = f"{self.now - FILING_SINCE:%Y-%m-%dT%H:%M:%SZ}"
-        for account in scenario.accounts:
-            filing = {"automatic_filing": {"enabled": True, "since": since}}
-            warnings += api.patch(f"/v1/accounts/{account}", filing)["warnings"]
-        self.console.line(
-            f"{len(scenario.contacts)} contacts, {len(scenario.customers)} customers, blocked: "
-            f"{', '.join(scenario.blocklist)}; filing on since {since}"
-        )
-        self._tell_warnings(company, warnings)
-
-    def _tell_warnings(self, company: Company, warnings: list[Json]) -> None:
-        """Whoever carries the address of a mailbox: told when written, and when filing goes on."""
-        own = set(company.scenario.accounts.values())
-        scenario = company.scenario
-        bodies = (*scenario.contacts.values(), *scenario.customers.values())
-        carried = own & {address for body in bodies for address in body.get("addresses", ())}
-        self._expect(len(warnings) == 2 * len(carried), f"{company.tenant}: own-address warnings")
-        for warning in warnings:
-            entity = f"{warning['entity_type']}/{warning['entity_id']}"
-            self.console.line(
-                f"warning {warning['code']}: {entity} ({company.scenario.name_of(entity)}) carries "
-                f"{warning['address']}; every mail of account {warning['account']} is filed there"
-            )
 
     # ---- mail ------------------------------------------------------------------------------------
 
@@ -210,21 +127,3 @@ class SampleDemo:
 
 def _filed_by_hand(scenario: Scenario) -> Iterator[tuple[Sample, str]]:
     return ((mail, mail.by_hand) for mail in scenario.mails if mail.by_hand)
-
-
-def leaks(companies: list[Company]) -> list[str]:
-    """What one tenant can read of another; equal ids must not help."""
-    return [
-        f"{mine.tenant} reads {message_id} of {other.tenant}"
-        for mine, other in zip(companies, reversed(companies), strict=True)
-        for message_id in other.ids - mine.ids
-        if _can_read(mine, message_id)
-    ]
-
-
-def _can_read(company: Company, message: str) -> bool:
-    try:
-        company.api.get(f"/v1/messages/{message}")
-    except RefusedError as error:
-        return error.status != 404
-    return True
