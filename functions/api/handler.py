@@ -20,6 +20,8 @@ from api.bodies import check_body, check_query
 from api.routes import router
 from api.tenant import caller_of, require_scope
 
+RESERVE_SECONDS = 4  # of the invocation, for the answer
+
 logger = Logger(service="api")
 # The resolver would log errors with their texts, which may hold what the caller sent.
 logging.getLogger("aws_lambda_powertools.event_handler").setLevel(logging.CRITICAL + 1)
@@ -75,7 +77,8 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     require_scope(caller, operation.scope)
     check_body(event)
     check_query(event, operation.queries)
-    app.context["caller"] = caller
+    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    app.context |= {"caller": caller, "seconds": left}
     # API Gateway hands paths over decoded; the resolver matches no path with odd characters.
     event["rawPath"] = quote(event["rawPath"], safe="/%:")
     return app.resolve(event, context)

@@ -23,6 +23,12 @@ page may be short, only `next` says whether there is more. Errors are problem de
 with a stable `code`."""
 
 _CREATES = {"put_contact", "put_customer", "connect_account", "add_to_blocklist"}
+_MAY_TAKE_LONGER = {
+    "file_message",
+    "unfile_message",
+    "mark_message_private",
+    "unmark_message_private",
+}
 
 
 class ProblemError(BaseModel):
@@ -73,6 +79,8 @@ def _responses(operation: dict[str, Any]) -> dict[str, Any]:
         good["204"].pop("content", None)
     if operation["operationId"] in _CREATES:
         good["201"] = good["200"] | {"description": "Created"}
+    if operation["operationId"] in _MAY_TAKE_LONGER:
+        good["202"] = good["200" if "200" in good else "204"] | {"description": "Listed soon"}
     schema = {"$ref": "#/components/schemas/Problem"}
     problem = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": schema}}}
     return dict(sorted(good.items())) | {"4XX": problem, "5XX": problem}

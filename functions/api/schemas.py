@@ -95,5 +95,6 @@ def answer(body: Model, *, status: int = 200, version: int | None = None) -> Res
     return Response(status, content_type="application/json", headers=headers, body=body)
 
 
-def no_content() -> Response[None]:
-    return Response(204)
+def no_content(status: int = 204) -> Response[None]:
+    """204; 202 for what is decided and becomes visible within minutes."""
+    return Response(status)

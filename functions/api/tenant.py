@@ -58,4 +58,10 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+def _seconds(request: Request) -> float:
+    seconds: float = request.context["seconds"]
+    return seconds
+
+
 Calling = Annotated[Caller, Depends(_caller)]
+SecondsLeft = Annotated[float, Depends(_seconds)]

@@ -11,6 +11,7 @@ from tests.support.http_events import Client
 from tests.support.tenants import connect_account
 
 from ablage.settings import settings
+from ablage.store import messages
 from ablage.store.raw_mail import RawKey, RawMetadata
 from ablage.tenancy import TenantId
 from match.handler import lambda_handler as match
@@ -157,6 +158,38 @@ def test_filing_by_hand_asks_for_a_repair_and_a_repetition_for_none(mailbox):
     acme("PUT", path)
 
     assert repairs_waiting() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "filings/quote/A-7"),
+        ("DELETE", "filings/contact/c-1"),
+        ("PUT", "private"),
+    ],
+)
+def test_out_of_time_it_is_accepted_and_the_repair_does_the_rest(mailbox, method, path):
+    arrive(mailbox, 1)
+    message = only_message()
+    hurried = Client("acme", remaining_ms=4_000)
+
+    accepted = hurried(method, f"/v1/messages/{message}/{path}")
+
+    assert accepted.status == 202
+    repair = {"repair": {"tenant": "acme", "message": message}}
+    match(sqs_event(repair), context())
+    assert messages.read(mailbox.table, TenantId("acme"), message).settled
+    assert len(archive("quote/A-7")) == (path == "filings/quote/A-7")
+    assert len(archive("contact/c-1")) == (method == "PUT" and path != "private")
+
+
+def test_what_was_archived_never_can_still_be_unfiled(mailbox):
+    key = arrive(mailbox, 1)
+    message = only_message()
+    boto3.client("s3").delete_object(Bucket=mailbox.raw.bucket, Key=key)
+
+    assert acme("DELETE", f"/v1/messages/{message}/filings/contact/c-1").status == 204
+    assert archive("contact/c-1") == []
 
 
 def test_unfiling_by_hand_stays_after_the_mail_comes_again(mailbox):

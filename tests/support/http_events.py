@@ -25,8 +25,11 @@ class Answer:
         return self.json["code"]
 
 
+@dataclass(frozen=True)
 class Context:
     """What the handler reads of Lambda's context."""
+
+    remaining_ms: int = 29_000
 
     function_name = "api"
     memory_limit_in_mb = 512
@@ -34,7 +37,7 @@ class Context:
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 29_000
+        return self.remaining_ms
 
 
 def event(
@@ -83,6 +86,7 @@ class Client:
     tenant: str = "acme"
     scopes: str = ALL_SCOPES
     subject: str = "anna"
+    remaining_ms: int = 29_000
 
     def __call__(
         self,
@@ -95,11 +99,12 @@ class Client:
     ) -> Answer:
         claims = {"tenant": self.tenant, "scope": self.scopes, "sub": self.subject}
         text = body if isinstance(body, str) or body is None else json.dumps(body)
-        return send(event(method, path, text, query=query, headers=headers, claims=claims))
+        made = event(method, path, text, query=query, headers=headers, claims=claims)
+        return send(made, Context(self.remaining_ms))
 
 
-def send(made: dict[str, Any]) -> Answer:
+def send(made: dict[str, Any], context: Context | None = None) -> Answer:
     from api.handler import lambda_handler  # noqa: PLC0415  after the environment is set
 
-    result = lambda_handler(made, Context())  # type: ignore[arg-type]  a stand-in for Lambda's
+    result = lambda_handler(made, context or Context())  # type: ignore[arg-type]  a stand-in for Lambda's
     return Answer(result["statusCode"], result["headers"], result.get("body") or "")

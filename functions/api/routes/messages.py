@@ -25,7 +25,7 @@ from api.message_schemas import (
 )
 from api.operations import operation
 from api.schemas import OpaqueId, PathId, PathType, answer, no_content
-from api.tenant import Caller, Calling
+from api.tenant import Caller, Calling, SecondsLeft
 
 FILING = "/v1/messages/{message}/filings/{entity_type}/{entity_id}"
 PRIVATE = "/v1/messages/{message}/private"
@@ -56,35 +56,48 @@ def list_filings(message: OpaqueId, caller: Calling) -> FilingsView:
 
 @operation("PUT", FILING, "file")
 def file_message(
-    message: OpaqueId, entity_type: PathType, entity_id: PathId, caller: Calling
-) -> FilingView:
-    """File by hand; lifts an earlier unfiling. Also where the blocklist stops automatic filing."""
+    message: OpaqueId,
+    entity_type: PathType,
+    entity_id: PathId,
+    caller: Calling,
+    seconds: SecondsLeft,
+) -> Response[FilingView]:
+    """File by hand; lifts an earlier unfiling. Also where the blocklist stops automatic filing.
+
+    202: filed, and listed within minutes."""
     entity = Entity(entity_type, entity_id)
-    changed = _change(caller, message, file_by_hand(entity, caller.subject, now_text()))
-    return next(f for f in filing_views(changed) if _is(f, entity))
+    intent = file_by_hand(entity, caller.subject, now_text())
+    changed = _change(caller, message, intent, seconds, archive_first=True)
+    filing = next(f for f in filing_views(changed) if _is(f, entity))
+    return answer(filing, status=200 if changed.settled else 202)
 
 
 @operation("DELETE", FILING, "file", status=204)
 def unfile_message(
-    message: OpaqueId, entity_type: PathType, entity_id: PathId, caller: Calling
+    message: OpaqueId,
+    entity_type: PathType,
+    entity_id: PathId,
+    caller: Calling,
+    seconds: SecondsLeft,
 ) -> Response[None]:
     """Take the message away from an entity. Nothing files it there again by itself."""
-    _change(caller, message, unfile(Entity(entity_type, entity_id)))
-    return no_content()
+    return _done(_change(caller, message, unfile(Entity(entity_type, entity_id)), seconds))
 
 
 @operation("PUT", PRIVATE, "file", status=204)
-def mark_message_private(message: OpaqueId, caller: Calling) -> Response[None]:
+def mark_message_private(
+    message: OpaqueId, caller: Calling, seconds: SecondsLeft
+) -> Response[None]:
     """No automatic filing of this message ever; existing automatic filings go."""
-    _change(caller, message, mark_private(caller.subject))
-    return no_content()
+    return _done(_change(caller, message, mark_private(caller.subject), seconds))
 
 
 @operation("DELETE", PRIVATE, "file", status=204)
-def unmark_message_private(message: OpaqueId, caller: Calling) -> Response[None]:
+def unmark_message_private(
+    message: OpaqueId, caller: Calling, seconds: SecondsLeft
+) -> Response[None]:
     """Lift the private mark. Files nothing by itself."""
-    _change(caller, message, unmark_private)
-    return no_content()
+    return _done(_change(caller, message, unmark_private, seconds))
 
 
 def _find(caller: Caller, message_id: str) -> Message:
@@ -95,16 +108,31 @@ def _find(caller: Caller, message_id: str) -> Message:
     return found
 
 
-def _change(caller: Caller, message_id: str, intent: Intent) -> Message:
-    """The message after `intent`. What changes nothing sends nothing."""
+def _change(
+    caller: Caller, message_id: str, intent: Intent, seconds: float, *, archive_first: bool = False
+) -> Message:
+    """The message after `intent`; not settled if time ran out. What changes nothing sends nothing.
+
+    Filing by hand archives the bytes first. Raises NotFound `not_found`, Gone `raw_expired`."""
     found = _find(caller, message_id)
     if found.settled and intent(found) is None:
         return found
     ask_repair(storage(), caller.tenant, message_id)
-    changed = change(storage(), caller.tenant, message_id, intent, archive_first=True)
+    changed = change(
+        storage(),
+        caller.tenant,
+        message_id,
+        intent,
+        archive_first=archive_first,
+        seconds=seconds,
+    )
     if changed is None:
         raise NotFound("not_found", "There is no such message; unfiled mail expires.")
     return changed
+
+
+def _done(message: Message) -> Response[None]:
+    return no_content(204 if message.settled else 202)
 
 
 def _is(filing: FilingView, entity: Entity) -> bool:
