@@ -21,7 +21,7 @@ from tests.support.mailboxes import (
     tools_for,
 )
 
-from ablage.accounts import Account
+from ablage.accounts import Account, AccountState, Folder
 from ablage.mailbox.folders import folder_id
 from ablage.store import cursors, keys
 from ablage.store.raw_mail import RawKey, parse_key
@@ -428,6 +428,95 @@ def test_one_mail_the_server_breaks_at_does_not_block_the_folder(
     assert state_of(aws, account).status == "active"
 
 
+def moody(moods: dict[int, bytes]) -> Script:
+    """An Inbox of UIDs 1 to 3; the body of each is what `moods` says now, else a mail."""
+
+    def script(talk: Talk) -> None:
+        talk.greet()
+        while True:
+            command = talk.hear()
+            if b"BODY" in command and moods.keys() & set(asked(command)):
+                parts = [
+                    b"* %d FETCH (UID %d BODY[] %b)\r\n" % (uid, uid, moods.get(uid, b'"mail"'))
+                    for uid in asked(command)
+                ]
+                talk.ok(b"".join(parts))
+            else:
+                answer(talk, command, poison=0, last=len(moods) + 2)
+
+    return script
+
+
+def test_a_mail_without_a_body_is_passed_over_and_tried_again_with_the_next(
+    aws: Storage, hostile: Callable[[Script], HostileImap]
+) -> None:
+    moods = {2: b"NIL"}
+    server = hostile(moody(moods))
+    account = connect_mailbox(aws, server, "u@example.com")
+    tools = tools_for(aws, server)
+
+    poll_once(tools, account)
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 3]
+    assert [(p.uid, p.code, p.tries) for p in cursor_of(aws, account).problems] == [
+        (2, "unfetchable", 1)
+    ]
+    poll_once(tools, account)
+    assert cursor_of(aws, account).problems[0].tries == 1
+
+    moods |= {2: b'"at last"', 4: b'"new"'}
+    poll_once(tools, account)
+
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3, 4]
+    assert cursor_of(aws, account).problems == ()
+
+
+def test_a_mail_that_never_has_a_body_is_tried_three_times(
+    aws: Storage, hostile: Callable[[Script], HostileImap]
+) -> None:
+    moods = {2: b"NIL"}
+    server = hostile(moody(moods))
+    account = connect_mailbox(aws, server, "u@example.com")
+
+    for new in range(10, 16):
+        poll_once(tools_for(aws, server), account)
+        moods[new] = b'"new"'
+
+    assert [(p.uid, p.tries) for p in cursor_of(aws, account).problems] == [(2, 3)]
+
+
+def test_a_missing_folder_does_not_stop_the_others(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    account = connect_mailbox(aws, imap, user)
+    imap.append(user, "INBOX", a_mail())
+    tools = tools_for(aws, imap)
+    ghost = Folder("a" * 16, "Weg", "sent", "Weg")
+    inbox = Folder(INBOX, "INBOX", "inbox", "INBOX")
+    checked_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    put_account(aws, account, AccountState("active", checked_at=checked_at, folders=(ghost, inbox)))
+    cursors.leave_more(aws.table, TENANT, "box", tools.epoch())
+
+    more(tools, TENANT, "box")
+
+    assert tools.summary.counts()["folder_missing"] == 1
+    assert [key.folder_id for key in keys_of(aws)] == [INBOX]
+    assert state_of(aws, account).status == "active"
+
+
+def test_a_defect_in_one_account_is_raised_after_the_others(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    broken = connect_mailbox(aws, imap, user, account_id="a", sync_since="no date at all")
+    connect_mailbox(aws, imap, user, account_id="b")
+    imap.append(user, "INBOX", a_mail())
+
+    with pytest.raises(ValueError, match="no date"):
+        poll(tools_for(aws, imap), [(TENANT, "a"), (TENANT, "b")])
+
+    assert [key.account_id for key in keys_of(aws)] == ["b"]
+    assert cursors.take_lease(aws.table, TENANT, broken.account_id, 9_999_999_999) == 2
+
+
 # ---- work left over ------------------------------------------------------------------------------
 
 
@@ -452,6 +541,23 @@ def test_what_a_slice_leaves_is_done_by_the_next(
     assert len(keys_of(aws)) == 12
     assert aws.table.get(keys.more(TENANT, "box")) is None
     assert cursor_of(aws, account).since is None
+
+
+def test_a_first_listing_is_left_to_backfill_even_if_a_worker_died(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    account = connect_mailbox(aws, imap, user)
+    with imap.connect(user) as wire:
+        for number in range(12):
+            wire.append("INBOX", a_mail(number, b"x" * 600_000))
+    poll_once(tools_for(aws, imap, slice_bytes=1_000_000), account)
+    aws.table.delete(keys.more(TENANT, "box"))
+    before = len(keys_of(aws))
+
+    poll_once(tools_for(aws, imap), account)
+
+    assert len(keys_of(aws)) == before
+    assert aws.table.get(keys.more(TENANT, "box"))
 
 
 def test_leftover_work_is_taken_by_one_worker(aws: Storage) -> None:
