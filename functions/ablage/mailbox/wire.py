@@ -126,17 +126,23 @@ class Wire:
         if size <= SINGLE_PUT_BYTES:
             return Literal(size, self._transport.take(size))
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - whoever takes the mail closes it
-        left = size
         try:
-            while left:
-                piece = self._transport.take(min(left, _PIECE_BYTES))
-                spool.write(piece)
-                left -= len(piece)
+            self._spool(size, spool)
         except BaseException:
             spool.close()
             raise
-        spool.seek(0)
         return Literal(size, spool)
+
+    def _spool(self, size: int, spool: BinaryIO) -> None:
+        left = size
+        while left:
+            piece = self._transport.take(min(left, _PIECE_BYTES))
+            left -= len(piece)
+            try:
+                spool.write(piece)
+            except OSError:  # the disk is full: other large mails are on their way
+                raise fault("budget_exceeded") from None
+        spool.seek(0)
 
 
 def check_alive(answer: Answer) -> None:
