@@ -113,6 +113,8 @@ class Batch:
                 raise self._error
         elif work.sent is not None and self._tools.epoch() - work.sent > BACKFILL_SECONDS:
             self._tools.summary.count("backfill_too_late")
+        elif not self._tools.can_start():
+            self._tools.summary.count("not_started")  # its due key sends it to BackfillQueue
         elif isinstance(work, Job):
             run_job(self._tools, TenantId(work.tenant), work.job)
         else:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from infra.local.imap_server import EmbeddedImap
 from tests.support.events import context, sqs_event
 from tests.support.mailboxes import (
@@ -19,11 +21,11 @@ from tests.support.mailboxes import (
 )
 
 from ablage.settings import settings
-from ablage.store import cursors, jobs, keys
+from ablage.store import cursors, due, jobs, keys
 from ablage.store.jobs import Job
 from ablage.store.storage import Storage
 from sync import tools as tools_module
-from sync.handler import lambda_handler
+from sync.handler import Batch, lambda_handler
 
 
 @pytest.fixture
@@ -97,6 +99,21 @@ def test_a_job_message_runs_the_job(local: Storage, imap: EmbeddedImap, user: st
 
     assert failures({"kind": "job", "tenant": TENANT, "job": "j1"}) == 0
     assert jobs.get(local.table, TENANT, "j1").shown_state == "done"
+
+
+def test_a_job_behind_a_long_batch_is_left_to_dispatch(
+    local: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    connect_mailbox(local, imap, user)
+    now = int(time.time())
+    jobs.create(local.table, Job(TENANT, "j1", "check", "box"), now)
+    late = replace(tools_module.tools(), began=time.monotonic() - 61)
+    record = SQSRecord(sqs_event({"kind": "job", "tenant": TENANT, "job": "j1"})["Records"][0])
+
+    Batch(late).handle(record)
+
+    assert jobs.get(local.table, TENANT, "j1").state == "queued"
+    assert [waiting.job_id for waiting in due.waiting(local.table, now, 10)] == ["j1"]
 
 
 def test_leftover_work_is_done(local: Storage, imap: EmbeddedImap, user: str) -> None:
