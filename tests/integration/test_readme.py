@@ -1,0 +1,169 @@
+"""The README's curl lines, as written, against `make serve`; and how serving begins and ends."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 60
+MARK = "<!-- run by tests/integration/test_readme.py -->\n"
+
+
+@dataclass
+class Serving:
+    process: subprocess.Popen[str]
+    folder: Path
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return json.loads((self.folder / ".local" / "serve.json").read_text())
+
+    def stop(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+def serve(folder: Path, *options: str) -> Serving:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.local.serve", "--empty", *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + READY_SECONDS
+    while not (folder / ".local" / "serve.json").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"serve did not start: {process.communicate()[0]}")
+        time.sleep(0.1)
+    return Serving(process, folder)
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    started = serve(tmp_path)
+    yield started
+    if started.process.poll() is None:
+        started.process.kill()
+    started.process.communicate()
+
+
+def curl_lines() -> str:
+    found = re.search(re.escape(MARK) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert found, "the README's curl lines are gone"
+    return found[1]
+
+
+def get(url: str, token: str = "") -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -> None:
+    script = f"set -euo pipefail\n{curl_lines()}"
+
+    ran = subprocess.run(
+        ["bash", "-c", script],
+        check=False,
+        cwd=serving.folder,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    archive = json.loads(ran.stdout.splitlines()[-1])
+    assert [row["subject"] for row in archive["items"]] == ["Regale, Regale"]
+    assert archive["items"][0]["origins"] == ["manual"]
+    assert '"Re: Besuch am Donnerstag"' in ran.stdout
+    assert '"active"' in ran.stdout
+
+
+def test_readme_shows_ten_curl_lines_and_a_real_command(serving: Serving) -> None:
+    text = (ROOT / "README.md").read_text()
+
+    assert 8 <= len(curl_lines().splitlines()) <= 14
+    assert set(re.findall(r"^make (\w[\w-]*)", text, re.M)) <= set(
+        re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+    )
+
+
+def test_serving_tells_where_it_is_to_this_user_alone(serving: Serving) -> None:
+    told = serving.told
+    files = [serving.folder / ".local" / name for name in ("serve.json", "serve.env")]
+
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+    for tokens in told["tenants"].values():
+        assert list(tokens["tokens"]) == ["read", "read+file", "read+file+manage"]
+    assert told["imap"]["users"]
+    assert Path(told["imap"]["ca_file"]).exists()
+
+
+def test_tokens_reach_as_far_as_their_scopes(serving: Serving) -> None:
+    tokens = serving.told["tenants"]["demo"]["tokens"]
+    url = serving.told["base_url"]
+
+    status, me = get(f"{url}/v1/me", tokens["read"])
+    refused, _ = get(f"{url}/v1/me")
+
+    assert (status, json.loads(me)["tenant"], json.loads(me)["scopes"]) == (200, "demo", ["read"])
+    assert refused == 401
+
+
+def test_docs_show_every_route_without_a_network(serving: Serving) -> None:
+    status, page = get(serving.told["docs_url"])
+    _, openapi = get(serving.told["openapi_url"])
+
+    paths = json.loads(openapi)["paths"]
+    assert status == 200
+    assert all(path in page.decode() for path in paths)
+    assert not re.search(rb"<script|https?://(?!127)|@import", page)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serving_ends_cleanly_when_asked(tmp_path: Path, number: int) -> None:
+    serving = serve(tmp_path)
+
+    code = serving.stop(number)
+
+    said = serving.process.communicate()[0]
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert list((tmp_path / ".local").iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--allow-private", "mail.intern"], ["--port", "x"]])
+def test_serving_refuses_what_it_cannot_read(arguments: list[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "infra.local.serve", *arguments],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ran.returncode == 2
+    assert "usage: make serve" in ran.stderr
