@@ -28,9 +28,7 @@ def over_samples(console: Console) -> int:
         demo = SampleDemo(stack, console)
         wrong = demo.run()
         for company in demo.companies:
-            wrong += Report(console, company).mails()
-        for company in demo.companies:
-            wrong += Report(console, company).archives()
+            wrong += Report(console, company).run()
         wrong += leaks(demo.companies)
     console.line()
     for difference in wrong:

@@ -22,6 +22,10 @@ def why(message: Json) -> str:
     return "; ".join([message["reason"], *looked_at])
 
 
+def _carrier(warning: Json) -> str:
+    return f": carried by {entity_of(warning)}" if warning["entity_type"] else ""
+
+
 def _entry(decision: Json) -> str:
     return f" {decision['hits'][0]}" if decision["reason"] == "blocklist" else ""
 
@@ -34,11 +38,28 @@ class Report:
         self._company = company
         self._wrong: list[str] = []
 
-    def mails(self) -> list[str]:
+    def run(self) -> list[str]:
+        self.accounts()
+        self.mails()
+        self.archives()
+        return self._wrong
+
+    def accounts(self) -> None:
+        """The third place that warns of own addresses: the account itself."""
+        self._console.title(f"{self._company.tenant}: the accounts")
+        for account in self._company.scenario.accounts:
+            found = self._company.api.get(f"/v1/accounts/{account}")
+            self._console.line(f"{account}: {found['address']} is {found['status']}")
+            for warning in found["warnings"]:
+                messages = f", {warning['messages']} messages" if warning["messages"] else ""
+                self._console.line(f"     warning {warning['code']}{_carrier(warning)}{messages}")
+            if found["status"] != "active":
+                self._wrong.append(f"{self._company.tenant} {account}: {found['status_code']}")
+
+    def mails(self) -> None:
         self._console.title(f"{self._company.tenant}: where each mail was filed, and why")
         for number, mail in enumerate(self._company.scenario.mails, 1):
             self._mail(number, mail)
-        return self._wrong
 
     def _mail(self, number: int, mail: Sample) -> None:
         message = self._company.message(mail)
@@ -53,7 +74,16 @@ class Report:
         named = ", ".join(f"{e} ({self._company.scenario.name_of(e)})" for e in filed)
         self._console.line(f"     {named or _NO_FILING}")
         self._console.line(f"     {why(message)}")
+        if mail.unfiled:
+            self._unfiled(mail, message)
         self._compare(mail, message, filed)
+
+    def _unfiled(self, mail: Sample, message: Json) -> None:
+        filings = self._company.api.get(f"/v1/messages/{message['id']}/filings")
+        unfiled = [entity_of(entity) for entity in filings["unfiled"]]
+        self._console.line(f"     unfiled by hand: {', '.join(unfiled)}")
+        if unfiled != [mail.unfiled]:
+            self._wrong.append(f"{self._company.tenant}/{mail.id}: unfiled at {unfiled}")
 
     def _compare(self, mail: Sample, message: Json, filed: list[str]) -> None:
         name = f"{self._company.tenant}/{mail.id}"
@@ -64,7 +94,7 @@ class Report:
         if len(message["copies"]) != len(mail.accounts):
             self._wrong.append(f"{name}: {len(message['copies'])} copies")
 
-    def archives(self) -> list[str]:
+    def archives(self) -> None:
         self._console.title(f"{self._company.tenant}: the archives, newest first")
         for entity in self._company.entities():
             rows = list(self._company.api.items(f"/v1/archives/{entity}"))
@@ -78,7 +108,6 @@ class Report:
                     f"{shown}{by_hand}"
                 )
             self._compare_archive(entity, rows)
-        return self._wrong
 
     def _compare_archive(self, entity: str, rows: list[Json]) -> None:
         name = f"{self._company.tenant} {entity}"
