@@ -1,16 +1,21 @@
 """`make demo` as a newcomer runs it: a process of its own, its last line, its exit code."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from infra.local import samples
-from infra.local.demo_console import printable
+from infra.local.demo_client import Client
+from infra.local.demo_company import Company
+from infra.local.demo_console import Console, printable
 from infra.local.demo_folder import Sums
+from infra.local.demo_report import Report
 from tests.support.corpus import CORPUS, corpus_files, needs_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +186,38 @@ def test_sums_that_do_not_hold_are_seen(wrong: dict[str, int]) -> None:
 
 def test_a_subject_cannot_steer_the_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc\u202ed\x9b") == "a·[2Jb··c·d·"
+
+
+class Told:
+    """An API that knows one message, filed at `contact`."""
+
+    def __init__(self, contact: str) -> None:
+        self.filing = {"entity_type": "contact", "entity_id": contact}
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"address": "", "status": "active", "status_code": None, "warnings": []}
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        filed = path.endswith(f"/contact/{self.filing['entity_id']}")
+        row = {"message": "m", "sort_time": "2026-11-02T08:00:00Z", "subject": "", "origins": []}
+        return [row | {"direction": "inbound"}] if filed else []
+
+    def company(self) -> Company:
+        mail = samples.Sample("a", 1, "ada@one.example", "", ("contact/c-1",), "matched")
+        known: dict[str, dict[str, Any]] = {"c-1": {}, "c-2": {}}
+        scenario = samples.Scenario("t", {"sales": "us@here.example"}, {}, known, (), (mail,))
+        message = {"id": "m", "subject": "", "reason": "matched", "decision": [], "copies": [{}]}
+        found = {"a.1@one.example": message | {"filings": [self.filing]}}
+        return Company(scenario, cast("Client", self), found)
+
+
+def test_report_names_a_mail_that_is_filed_elsewhere() -> None:
+    right, wrong = Told("c-1").company(), Told("c-2").company()
+    console = Console(io.StringIO())
+
+    assert Report(console, right).run() == []
+    assert Report(console, wrong).run() == [
+        "t/a: filed at ['contact/c-2'], expected ['contact/c-1']",
+        "t contact/c-1: 0 rows, expected 1",
+        "t contact/c-2: 1 rows, expected 0",
+    ]

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from infra.local.certificates import Certificates
+from infra.local.imap_server import EmbeddedImap
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
@@ -37,11 +39,11 @@ class Serving:
         return self.process.wait(30)
 
 
-def serve(folder: Path, *options: str) -> Serving:
+def serve(folder: Path, *options: str, **environment: str) -> Serving:
     process = subprocess.Popen(
         [sys.executable, "-m", "infra.local.serve", "--empty", *options],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,10 +72,13 @@ def curl_lines() -> str:
     return found[1]
 
 
-def get(url: str, token: str = "") -> tuple[int, bytes]:
+def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    data = json.dumps(body).encode() if body else None
+    headers |= {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -140,6 +145,47 @@ def test_docs_show_every_route_without_a_network(serving: Serving) -> None:
     assert status == 200
     assert all(path in page.decode() for path in paths)
     assert not re.search(rb"<script|https?://(?!127)|@import", page)
+
+
+@pytest.fixture
+def private_server(tmp_path: Path) -> Iterator[EmbeddedImap]:
+    """A mail server of somebody else, on an address of this machine."""
+    server = EmbeddedImap(Certificates(tmp_path / "theirs"))
+    server.add_user("eva@intern.example", "secret")
+    yield server
+    server.stop()
+
+
+def status_of_private(serving: Serving, server: EmbeddedImap) -> list[str | None]:
+    url, token = serving.told["base_url"], serving.told["tenants"]["demo"]["tokens"]
+    login = {"username": "eva@intern.example", "password": "secret"}
+    account = {"id": "eva", "address": "eva@intern.example", "host": server.host} | login
+    get(f"{url}/v1/accounts", token["read+file+manage"], account | {"port": server.port})
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        seen = json.loads(get(f"{url}/v1/accounts/eva", token["read"])[1])
+        if seen["status"] != "connecting":
+            break
+        time.sleep(0.2)
+    return [seen["status"], seen["status_code"]]
+
+
+def test_a_private_mail_server_is_refused(serving: Serving, private_server: EmbeddedImap) -> None:
+    assert status_of_private(serving, private_server) == ["degraded", "address_refused"]
+
+
+def test_a_private_mail_server_is_admitted_by_its_flag(
+    tmp_path: Path, private_server: EmbeddedImap
+) -> None:
+    allowed = f"{private_server.host}:{private_server.port}"
+    trusted = {"SSL_CERT_FILE": str(private_server.ca_file)}
+    serving = serve(tmp_path, "--allow-private", allowed, **trusted)
+
+    try:
+        assert status_of_private(serving, private_server) == ["active", None]
+    finally:
+        serving.stop(signal.SIGTERM)
+        serving.process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
