@@ -48,6 +48,7 @@ package: $(VENV)  ## what Lambda gets, in build/functions; PYTHON313=... names a
 	done
 
 $(VENV): pyproject.toml functions/requirements.txt
+	@echo "fetching the pinned packages into .venv: a minute or so, once"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
