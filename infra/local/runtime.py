@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -55,19 +56,25 @@ class Runtime:
         self._functions = functions
         self._code = code
         self._handlers = dict(handlers or {})
+        self._imports = threading.Lock()
+        self._environments = {name: threading.Lock() for name in functions}
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         """The handler's answer, through JSON as on AWS; whatever it raises comes out."""
         function = self._functions[name]
-        context = LambdaContext(name, function.memory, function.timeout)
-        answer = self._handler(function)(json.loads(json.dumps(event)), context)
+        handler = self._handler(function)
+        with self._environments[name]:  # an environment of Lambda serves one event at a time
+            context = LambdaContext(name, function.memory, function.timeout)
+            answer = handler(json.loads(json.dumps(event)), context)
         return json.loads(json.dumps(answer))
 
     def _handler(self, function: Function) -> Handler:
-        """Imported on first use: the environment stands by then."""
-        if function.name not in self._handlers:
-            if str(self._code) not in sys.path:
-                sys.path.insert(0, str(self._code))
-            module, name = function.handler.rsplit(".", 1)
-            self._handlers[function.name] = getattr(importlib.import_module(module), name)
-        return self._handlers[function.name]
+        """Imported on first use: the environment stands by then. One at a time: Powertools imports
+        in circles, which two threads at once find half done."""
+        with self._imports:
+            if function.name not in self._handlers:
+                if str(self._code) not in sys.path:
+                    sys.path.insert(0, str(self._code))
+                module, name = function.handler.rsplit(".", 1)
+                self._handlers[function.name] = getattr(importlib.import_module(module), name)
+            return self._handlers[function.name]
