@@ -1,16 +1,14 @@
 """From a raw object to what matching needs: parties, facts, identity. The bytes are dropped
 here."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ablage.addresses import Address
-from ablage.headers import Headers, Mailbox
-from ablage.limits import RECIPIENTS_LOOKED_AT
+from ablage.headers import Mailbox
 from ablage.mail import Mail, read_mail
+from ablage.mail_parties import mail_identity, parties_of
 from ablage.matching import Parties
-from ablage.messages import Copy, Facts, message_id, sort_time, utc_text
+from ablage.messages import Copy, Facts, sort_time, utc_text
 from ablage.store.raw_mail import RawKey, RawMetadata
 from ablage.store.rows import PARTY_BYTES, SNIPPET_BYTES, cut
 from ablage.store.storage import Storage
@@ -43,12 +41,12 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
     mail = read_mail(raw)
     internal_date = _internal_date(metadata)
     sorted_at, implausible = sort_time(mail.headers.date, mail.headers.received, internal_date)
-    parties, limited = _parties(mail, metadata)
+    parties, limited = parties_of(mail, metadata.role, metadata.flags)
     flags = {DATE_IMPLAUSIBLE: implausible, FAN_OUT_LIMITED: limited, LIMITED: mail.limited}
     return ReadCopy(
         key=key,
         job=job or metadata.job,
-        message_id=_identity(mail),
+        message_id=mail_identity(mail),
         copy=_copy(key, metadata, mail, utc_text(internal_date)),
         facts=_facts(mail, parties),
         parties=parties,
@@ -77,64 +75,6 @@ def _copy(key: RawKey, metadata: RawMetadata, mail: Mail, received_at: str) -> C
         role=metadata.role,
         retention=key.retention,
     )
-
-
-def _identity(mail: Mail) -> str:
-    """matching 6.3; whoever wrote an unreadable From is told apart by its text."""
-    headers = mail.headers
-    recipients = sorted(_exact(headers.to) + _exact(headers.cc))
-    sender = " ".join(sorted(_exact(headers.from_)))
-    otherwise = [*recipients, headers.subject, mail.digest]
-    return message_id(headers.message_id, sender, headers.date, otherwise)
-
-
-def _exact(mailboxes: Iterable[Mailbox]) -> list[str]:
-    return [m.address.exact if m.address else m.text for m in mailboxes]
-
-
-def _parties(mail: Mail, metadata: RawMetadata) -> tuple[Parties, bool]:
-    """And whether there were more recipients than are looked at."""
-    headers = mail.headers
-    senders, unparseable = _senders(headers)
-    room = RECIPIENTS_LOOKED_AT
-    to = _addresses(headers.to)
-    cc = _addresses(headers.cc)
-    bcc = _addresses(headers.bcc)
-    limited = len(to) + len(cc) + len(bcc) > room
-    parties = Parties(
-        from_=senders,
-        from_unparseable=unparseable,
-        reply_to=_addresses(headers.reply_to)[:room],
-        original=_addresses(headers.original_sender)[:room],
-        to=to[:room],
-        cc=cc[: max(0, room - len(to))],
-        bcc=bcc[: max(0, room - len(to) - len(cc))],
-        kind=_kind(mail, metadata),
-        role=metadata.role,
-        delivered=headers.delivered,
-        auth_failed=headers.auth_failed,
-        sensitivity=headers.sensitivity,
-    )
-    return parties, limited
-
-
-def _senders(headers: Headers) -> tuple[tuple[Address, ...], bool]:
-    """The distinct From addresses; one beside an unreadable one is nobody's word: none at all."""
-    found = _addresses(headers.from_)
-    unread = [mailbox for mailbox in headers.from_ if mailbox.address is None]
-    if unread and found:
-        return (), False
-    return found, bool(unread)
-
-
-def _addresses(mailboxes: Iterable[Mailbox]) -> tuple[Address, ...]:
-    return tuple({m.address.exact: m.address for m in mailboxes if m.address}.values())
-
-
-def _kind(mail: Mail, metadata: RawMetadata) -> str:
-    r"""A draft by flag or folder says so nowhere in its bytes."""
-    drafted = metadata.role == "drafts" or any(f.lower() == "\\draft" for f in metadata.flags)
-    return "draft" if drafted else mail.kind
 
 
 def _facts(mail: Mail, parties: Parties) -> Facts:

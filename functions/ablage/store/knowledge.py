@@ -1,11 +1,11 @@
 """What a batch of mails needs known: the address index, the blocklist, accounts and policy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablage.accounts import Account
-from ablage.addresses import Address
-from ablage.matching import IndexEntry, block_keys, index_keys
+from ablage.addresses import Address, normalise
+from ablage.matching import IndexEntry, Knowledge, Parties, block_keys, index_keys, looked_up
 from ablage.policy import Policy
 from ablage.store import address_index, keys
 from ablage.store.accounts import account_from_item
@@ -30,6 +30,20 @@ class LookUp:
     address: Address
 
 
+@dataclass(frozen=True)
+class Case:
+    """A mail to be decided: the mailbox it lies in, and who takes part."""
+
+    account: Account
+    parties: Parties
+
+
+def knowledge(found: Mapping[TenantId, Found], policy: Policy, tenant: TenantId) -> Knowledge:
+    """What `ablage.matching.decide` asks."""
+    known = found.get(tenant, Found())
+    return Knowledge(known.index, frozenset(known.blocked), policy)
+
+
 def read_accounts(
     table: Table, wanted: Iterable[tuple[TenantId, str]]
 ) -> tuple[dict[tuple[TenantId, str], Account], dict[TenantId, Policy]]:
@@ -41,6 +55,44 @@ def read_accounts(
         {one: account_from_item(*one, items[key]) for key, one in accounts.items() if key in items},
         {tenant: policy_from_item(items.get(key)) for key, tenant in policies.items()},
     )
+
+
+def read_found(
+    table: Table, policies: Mapping[TenantId, Policy], cases: Sequence[Case]
+) -> dict[TenantId, Found]:
+    """One round for senders and own addresses; recipients join it where From looks own, and make a
+    second round where From turns out own."""
+    first = {one for case in cases for one in _look_ups(case, policies, own=False)}
+    found = read_addresses(table, first)
+    own = [case for case in cases if _from_own(case, policies, found)]
+    second = {one for case in own for one in _look_ups(case, policies, own=True)} - first
+    return _joined(found, read_addresses(table, second)) if second else found
+
+
+def _look_ups(case: Case, policies: Mapping[TenantId, Policy], *, own: bool) -> Iterable[LookUp]:
+    tenant = case.account.tenant
+    mine = normalise(case.account.own)
+    if mine:
+        yield LookUp(tenant, mine)
+    for address in looked_up(case.parties, case.account, policies[tenant], own=own):
+        yield LookUp(tenant, address)
+
+
+def _from_own(
+    case: Case, policies: Mapping[TenantId, Policy], found: Mapping[TenantId, Found]
+) -> bool:
+    tenant, sender = case.account.tenant, case.parties.sender
+    return sender is not None and knowledge(found, policies[tenant], tenant).is_own(sender)
+
+
+def _joined(one: dict[TenantId, Found], more: dict[TenantId, Found]) -> dict[TenantId, Found]:
+    return {
+        tenant: Found(
+            one.get(tenant, Found()).index | more.get(tenant, Found()).index,
+            one.get(tenant, Found()).blocked | more.get(tenant, Found()).blocked,
+        )
+        for tenant in {*one, *more}
+    }
 
 
 def read_addresses(table: Table, wanted: Iterable[LookUp]) -> dict[TenantId, Found]:
