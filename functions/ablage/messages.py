@@ -117,6 +117,7 @@ class Message:
 
     `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
     seconds, None = kept. `spilled`: a version before this one has parts.
+    `batches`: ids of the last batches that changed it.
     """
 
     tenant: TenantId
@@ -137,6 +138,7 @@ class Message:
     archived: Mapping[str, str] = field(default_factory=dict)
     expires: int | None = None
     spilled: bool = False
+    batches: tuple[str, ...] = ()
 
     @property
     def accounts(self) -> tuple[str, ...]:

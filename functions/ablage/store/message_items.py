@@ -4,7 +4,7 @@ facts.
 MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a`
 address
 decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl`
-flags.
+flags, `b` batches.
 Long lists spill to PART items, named by version and content, written before the item and never
 changed.
 """
@@ -93,6 +93,7 @@ def _head(message: Message) -> Item:
         "ar": {k: bytes.fromhex(sha) for k, sha in message.archived.items()},
         "pv": message.private,
         "fl": sorted(message.flags),
+        "b": list(message.batches),
         "expires": message.expires,
     }
     return {name: value for name, value in known.items() if value not in (None, "", [], {})}
@@ -123,6 +124,7 @@ def message_from_items(
         flags=frozenset(item.get("fl", ())),
         expires=item.get("expires"),
         spilled="parts" in item,
+        batches=tuple(item.get("b", ())),
     )
 
 
