@@ -14,7 +14,7 @@ NormalisedAddress = NewType("NormalisedAddress", str)
 
 NORMALISER_VERSION = 1  # stored beside each key; a change re-indexes
 
-ADDRESS_CHARACTERS = 512  # RFC 5321 allows 254 octets; bounce addresses in the wild are longer
+ADDRESS_BYTES = 512  # RFC 5321 allows 254 octets; bounce addresses in the wild are longer
 _DOMAIN_CHARACTERS = 253
 _SAME_PROVIDER = {"googlemail.com": "gmail.com"}
 
@@ -49,13 +49,15 @@ def normalise(text: str) -> Address | None:
     Domain literals, missing domains, control and invisible characters give None. Never raises.
     """
     typed = text.strip(_INVISIBLE_AT_THE_ENDS)
-    if len(typed) > ADDRESS_CHARACTERS:
+    if len(typed.encode("utf-8", "replace")) > ADDRESS_BYTES:
         return None
     written_local, at, written_domain = typed.rpartition("@")
     local = _local_part(written_local)
     domain = normalise_domain(written_domain)
     if not at or local is None or domain is None:
         return None
+    if len(local.encode()) > ADDRESS_BYTES:
+        return None  # lower case can be longer than what was typed
     untagged = local.partition("+")[0] or local
     return Address(typed, _key(local, domain), _key(untagged, domain), domain)
 
@@ -68,7 +70,7 @@ def normalise_domain(text: str) -> str | None:
 
 def ascii_domain(text: str) -> str | None:
     """Lower-case A-labels (UTS-46, non-transitional), no trailing dot; None if it is no name."""
-    if len(text) > ADDRESS_CHARACTERS:
+    if len(text) > ADDRESS_BYTES:
         return None
     dotted = text.strip(_INVISIBLE_AT_THE_ENDS).translate(_IDEOGRAPHIC_DOTS).removesuffix(".")
     ascii_text = dotted.lower() if _ASCII_DOMAIN.fullmatch(dotted) else _to_ascii(dotted)

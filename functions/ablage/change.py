@@ -17,7 +17,7 @@ from dataclasses import replace
 from ablage.errors import Gone
 from ablage.filings import Intent
 from ablage.limits import FILINGS_PER_MESSAGE
-from ablage.messages import Message, next_version
+from ablage.messages import CONTENT_DIGITS, Message, next_version
 from ablage.store import messages
 from ablage.store.raw_mail import RawKey
 from ablage.store.rows import wanted_rows
@@ -100,14 +100,14 @@ def _archive(storage: Storage, message: Message) -> Message:
     archived = dict(message.archived)
     lost: Gone | None = None
     for copy in message.copies:
-        if copy.digest[:16] in archived:
+        if copy.digest[:CONTENT_DIGITS] in archived:
             continue
         try:
             _keep(storage, message, copy.copy_id)
         except Gone as error:
             lost = error
         else:
-            archived[copy.digest[:16]] = copy.sha256
+            archived[copy.digest[:CONTENT_DIGITS]] = copy.sha256
     if lost and not archived:
         raise lost
     return replace(message, archived=archived)
@@ -147,5 +147,6 @@ def within_limits(message: Message) -> Message:
     """At most FILINGS_PER_MESSAGE filings; what is over is flagged, never dropped in silence."""
     if len(message.filings) <= FILINGS_PER_MESSAGE:
         return message
-    kept = dict(list(message.filings.items())[:FILINGS_PER_MESSAGE])
+    by_hand_first = sorted(message.filings.items(), key=lambda kv: "manual" not in kv[1].origins)
+    kept = dict(by_hand_first[:FILINGS_PER_MESSAGE])
     return replace(message, filings=kept, flags=message.flags | {"fan_out_limited"})

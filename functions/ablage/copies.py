@@ -1,20 +1,32 @@
 """A copy of a mail arrives: what it adds to the message. Pure.
 
 A decision is made once per (message, looked-at address): a further copy only adds. A copy of other
-content is a variant and adds no address, except the Sent copy of the account that owns From.
+content is a variant: what it would add lies dormant, until the Sent copy of the account that owns
+From makes that content the main one.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ablage.filings import Intent
+from ablage.filings import Intent, manual_only
 from ablage.matching import Decision
-from ablage.messages import OWN_ADDRESS, AddressDecision, Copy, Entity, Facts, Filing, Message
+from ablage.messages import (
+    CONTENT_DIGITS,
+    OWN_ADDRESS,
+    AddressDecision,
+    Copy,
+    Entity,
+    Facts,
+    Filing,
+    Message,
+)
 from ablage.tenancy import TenantId
 
 VARIANT = "variant"
+HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
+PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)
-_OPEN = ("filing_off", "before_since", "claimed_own")  # gates of a copy: the next one looks again
+_OPEN = ("filing_off", "before_since", "kind", "claimed_own")  # gates of a copy, not of an address
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,19 @@ class Arrival:
     flags: frozenset[str]
     expires: int
 
+    @property
+    def content(self) -> str:
+        return self.copy.digest[:CONTENT_DIGITS]
+
+    @property
+    def is_gated(self) -> bool:
+        """Nothing of it was decided: its account, or its kind, is not filed."""
+        return all(decision.reason in _OPEN for decision in self.decision.addresses)
+
+    @property
+    def is_draft(self) -> bool:
+        return self.facts.kind == "draft"
+
 
 def add_copy(arrival: Arrival) -> Intent:
     """The union of the message and this copy; nothing to do when it has the copy already."""
@@ -38,17 +63,22 @@ def add_copy(arrival: Arrival) -> Intent:
         if message is None:
             return _apply(_first(arrival), arrival.decision.addresses)
         if message.has_copy(arrival.copy.copy_id):
-            return None
+            return _stored_again(message, arrival)
         joined = _join(message, arrival)
         if arrival.copy.digest == message.digest:
-            return _apply(_turned(joined, arrival), arrival.decision.addresses)
-        varied = replace(joined, flags=joined.flags | {VARIANT})
-        if arrival.decision.authoritative and message.facts.via != "sent":
-            return _rule(varied, arrival)
-        own = [d for d in arrival.decision.addresses if d.where == OWN_ADDRESS]
-        return _apply(varied, own)
+            return _apply(_turned(joined, arrival), _news(message, arrival))
+        if _becomes_main(message, arrival):
+            return _rule(joined, arrival)
+        return _as_variant(joined, message, arrival)
 
     return intent
+
+
+def _stored_again(message: Message, arrival: Arrival) -> Message | None:
+    """The raw mail had expired and is back: so is what can be seen of it."""
+    if message.expires is None or arrival.expires <= message.expires:
+        return None
+    return replace(message, expires=arrival.expires)
 
 
 def _first(arrival: Arrival) -> Message:
@@ -58,45 +88,105 @@ def _first(arrival: Arrival) -> Message:
         sort_time=arrival.sort_time,
         facts=arrival.facts,
         digest=arrival.copy.digest,
-        copies=(arrival.copy,),
+        copies=(_gated(arrival),),
         private="header" if arrival.decision.private else "",
         flags=arrival.flags,
         expires=arrival.expires,
     )
 
 
+def _gated(arrival: Arrival) -> Copy:
+    return replace(arrival.copy, gated=arrival.is_gated)
+
+
 def _join(message: Message, arrival: Arrival) -> Message:
     expires = None if message.expires is None else max(message.expires, arrival.expires)
-    return replace(message, copies=(*message.copies, arrival.copy), expires=expires)
+    return replace(message, copies=(*message.copies, _gated(arrival)), expires=expires)
+
+
+def _news(message: Message, arrival: Arrival) -> list[AddressDecision]:
+    """What this copy may add: the own-address rule looks once at each account, and a kind that was
+    stopped stays stopped whatever policy says by now."""
+    decisions = arrival.decision.addresses
+    stopped = any(decision.reason == "kind" for decision in message.decisions)
+    if stopped and arrival.facts.kind == message.facts.kind:
+        return []
+    account = arrival.copy.account_id
+    seen = any(copy.account_id == account and not copy.gated for copy in message.copies)
+    return [d for d in decisions if not (seen and d.where == OWN_ADDRESS)]
 
 
 def _turned(message: Message, arrival: Arrival) -> Message:
-    """A later Sent copy may turn inbound into outbound, never back; it alone knows Bcc."""
+    """A later Sent copy may turn inbound into outbound, never back; it alone knows Bcc. The kind is
+    that of the copy which decided."""
     facts = message.facts
     if arrival.decision.authoritative and facts.via != "sent":
         facts = arrival.facts
     elif facts.direction == "inbound" and arrival.facts.direction == "outbound":
         facts = replace(facts, direction="outbound", via=arrival.facts.via)
-    decisions = message.decisions
-    if message.facts.kind == "draft" and arrival.facts.kind != "draft":
+    if not arrival.is_gated and all(d.reason in _OPEN for d in message.decisions):
         facts = replace(facts, kind=arrival.facts.kind)
-        decisions = tuple(d for d in decisions if d.reason != "kind")
     bcc = tuple(dict.fromkeys((*facts.bcc, *message.facts.bcc, *arrival.facts.bcc)))
-    return replace(message, facts=replace(facts, bcc=bcc), decisions=decisions)
+    turned = replace(message, facts=replace(facts, bcc=bcc))
+    return _made_private(turned) if arrival.decision.private else turned
+
+
+def _made_private(message: Message) -> Message:
+    """The mail says so itself: existing automatic filings go, those by hand stay."""
+    return replace(
+        message, private=message.private or "header", filings=manual_only(message.filings)
+    )
+
+
+def _becomes_main(message: Message, arrival: Arrival) -> bool:
+    """The genuine Sent copy beats every other content, and a sent mail beats its draft."""
+    if arrival.is_draft:
+        return False
+    authoritative = arrival.decision.authoritative and message.facts.via != "sent"
+    return authoritative or message.facts.kind == "draft"
 
 
 def _rule(message: Message, arrival: Arrival) -> Message:
-    """The genuine Sent copy becomes the main one, and re-decides what the other variant filed."""
+    """This content becomes the main one, and re-decides what the other one filed by itself."""
     own = tuple(d for d in message.decisions if d.where == OWN_ADDRESS)
+    looked_at = [d for d in message.decisions if d.where != OWN_ADDRESS and d.reason not in _OPEN]
     left = {
         entity: kept
         for entity, filing in message.filings.items()
         if (kept := _without_looked_at(filing)) is not None
     }
+    mark = message.private if message.private != "header" else ""
     main = replace(
-        message, digest=arrival.copy.digest, facts=arrival.facts, decisions=own, filings=left
+        message,
+        digest=arrival.copy.digest,
+        facts=arrival.facts,
+        decisions=own,
+        filings=left,
+        private=mark or ("header" if arrival.decision.private else ""),
+        flags=message.flags if message.facts.kind == "draft" else message.flags | {VARIANT},
+        dormant=_dormant(message, message.digest[:CONTENT_DIGITS], looked_at),
     )
-    return _apply(main, arrival.decision.addresses)
+    waited = [d for content, d in message.dormant if content == arrival.content]
+    return _apply(main, [*_news(message, arrival), *waited])
+
+
+def _as_variant(joined: Message, message: Message, arrival: Arrival) -> Message:
+    """Kept, listed, flagged; its addresses lie dormant. The own-address rule counts every copy."""
+    news = _news(message, arrival)
+    looked_at = [d for d in news if d.where != OWN_ADDRESS and d.reason not in _OPEN]
+    flags = joined.flags if arrival.is_draft else joined.flags | {VARIANT}
+    dormant = _dormant(joined, arrival.content, looked_at)
+    varied = replace(joined, flags=flags, dormant=dormant)
+    return _apply(varied, [d for d in news if d.where == OWN_ADDRESS])
+
+
+def _dormant(
+    message: Message, content: str, decisions: Iterable[AddressDecision]
+) -> tuple[tuple[str, AddressDecision], ...]:
+    """Beside what lies dormant already; the first decision about an address stands."""
+    known = {(content, d.address): d for d in decisions}
+    known |= {(digest, d.address): d for digest, d in message.dormant}
+    return tuple((digest, decision) for (digest, _), decision in known.items())
 
 
 def _without_looked_at(filing: Filing) -> Filing | None:
@@ -108,39 +198,40 @@ def _without_looked_at(filing: Filing) -> Filing | None:
 
 
 def _apply(message: Message, decisions: Iterable[AddressDecision]) -> Message:
-    known = {_identity(d) for d in message.decisions if not _open(d, message)}
-    new = [d for d in decisions if _identity(d) not in known]
-    closed = [d for d in new if not _open(d, message)]
-    kept = [d for d in message.decisions if not _open(d, message)]
+    """Adds what is new. Gates of copies are remembered only while nothing is decided."""
+    kept = [d for d in message.decisions if d.reason not in _OPEN]
+    known = {_identity(decision) for decision in kept}
+    news = {_identity(d): d for d in decisions if _identity(d) not in known}
+    closed = [decision for decision in news.values() if decision.reason not in _OPEN]
     if not kept and not closed:
-        kept = list(message.decisions)
-        closed = [d for d in new if d not in kept]
-    filed = replace(message, decisions=(*kept, *closed))
-    for decision in closed:
-        if decision.reason in _FILES:
-            filed = _file(filed, decision)
-    return filed
-
-
-def _open(decision: AddressDecision, message: Message) -> bool:
-    """A gate of the copy rather than of the address: a copy that passes it decides."""
-    is_draft = decision.reason == "kind" and message.facts.kind == "draft"
-    return decision.reason in _OPEN or is_draft
+        return replace(
+            message, decisions=tuple(dict.fromkeys([*message.decisions, *news.values()]))
+        )
+    shortened = (replace(decision, hits=decision.hits[:HITS_KEPT]) for decision in closed)
+    filed = replace(message, decisions=(*kept, *shortened))
+    if message.private:
+        return filed
+    return replace(filed, filings=_filed(filed, closed))
 
 
 def _identity(decision: AddressDecision) -> tuple[str, bool]:
     return decision.address, decision.where == OWN_ADDRESS
 
 
-def _file(message: Message, decision: AddressDecision) -> Message:
-    if message.private:
-        return message
-    path = f"{decision.where}:{decision.address}"
+def _filed(message: Message, decisions: Iterable[AddressDecision]) -> dict[Entity, Filing]:
     filings = dict(message.filings)
-    for entity in map(Entity.parse, decision.hits):
-        if entity in message.tombstones:
-            continue
-        known = filings.get(entity, Filing(frozenset()))
-        paths = tuple(dict.fromkeys((*known.paths, path)))
-        filings[entity] = replace(known, origins=known.origins | {"auto"}, paths=paths)
-    return replace(message, filings=filings)
+    for decision in decisions:
+        if decision.reason in _FILES:
+            path = f"{decision.where}:{decision.address}"
+            for entity in map(Entity.parse, decision.hits):
+                if entity not in message.tombstones:
+                    filings[entity] = _with_path(filings.get(entity), path)
+    return filings
+
+
+def _with_path(known: Filing | None, path: str) -> Filing:
+    """The own-address rule comes first: it is what a re-decision keeps."""
+    filing = known or Filing(frozenset())
+    paths = dict.fromkeys((*filing.paths, path))
+    ordered = sorted(paths, key=lambda one: not one.startswith(OWN_ADDRESS))
+    return replace(filing, origins=filing.origins | {"auto"}, paths=tuple(ordered[:PATHS_KEPT]))

@@ -1,7 +1,7 @@
 """What a person may do to a message's filings: pure intents for `change`. None means nothing to
 change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ablage.messages import Entity, Filing, Message
@@ -48,7 +48,7 @@ def mark_private(by: str) -> Intent:
     def intent(message: Message | None) -> Message | None:
         if message is None or message.private:
             return None
-        return replace(message, private=by, filings=_manual_only(message))
+        return replace(message, private=by, filings=manual_only(message.filings))
 
     return intent
 
@@ -58,9 +58,9 @@ def unmark_private(message: Message | None) -> Message | None:
     return replace(message, private="") if message and message.private else None
 
 
-def _manual_only(message: Message) -> dict[Entity, Filing]:
+def manual_only(filings: Mapping[Entity, Filing]) -> dict[Entity, Filing]:
     return {
-        entity: replace(filing, origins=frozenset({"manual"}))
-        for entity, filing in message.filings.items()
+        entity: replace(filing, origins=frozenset({"manual"}), paths=())
+        for entity, filing in filings.items()
         if "manual" in filing.origins
     }

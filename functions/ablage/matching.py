@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ablage.accounts import Account
-from ablage.addresses import Address, domain_suffixes
+from ablage.addresses import Address, domain_suffixes, normalise
 from ablage.messages import OWN_ADDRESS, AddressDecision, Entity
 from ablage.policy import Policy
 
@@ -234,9 +234,11 @@ def _inbound(
     parties: Parties, account: Account, known: Knowledge, way: _Way
 ) -> tuple[AddressDecision, ...]:
     where, sender = way.relayed or ("from", parties.sender)
-    entry = known.blocked_by(sender) if sender and not way.claimed else None
-    if sender and entry:
-        return (AddressDecision(sender.exact, where, "blocklist", (entry,)),)
+    senders = (sender,) if sender else parties.from_
+    for address in () if way.claimed else senders:
+        entry = known.blocked_by(address)
+        if entry:
+            return (AddressDecision(address.exact, where, "blocklist", (entry,)),)
     own = _own_address(account, known)
     if _internal(parties, known):
         return (*own, AddressDecision(_key(sender), where, "internal"))
@@ -263,8 +265,13 @@ def _matched_inbound(
 
 def _outbound(parties: Parties, account: Account, known: Knowledge) -> tuple[AddressDecision, ...]:
     own = _own_address(account, known)
+    sender = parties.from_[0]
+    entry = known.blocked_by(sender)
+    if entry and _all_own(parties, known):
+        return (*own, AddressDecision(sender.exact, "from", "blocklist", (entry,)))
     if _internal(parties, known):
-        return (*own, AddressDecision(_key(parties.sender), "from", "internal"))
+        met = [("from", sender), *parties.recipients]
+        return (*own, *(AddressDecision(a.exact, where, "internal") for where, a in met))
     looked_at = (_participant(address, where, known) for where, address in parties.recipients)
     return (*own, *looked_at)
 
@@ -284,19 +291,21 @@ def _match(address: Address, where: str, known: Knowledge) -> AddressDecision:
 def _own_address(account: Account, known: Knowledge) -> tuple[AddressDecision, ...]:
     """The own-address rule; an own address or own domain on the blocklist stops it."""
     carriers = known.carriers(account.own)
-    if not carriers or own_block_keys(account) & known.blocked:
+    if not carriers:
         return ()
+    mine = normalise(account.own)
+    entry = known.blocked_by(mine) if mine else None
+    if entry:
+        return (AddressDecision(account.own, OWN_ADDRESS, "blocklist", (entry,)),)
     hits = tuple(str(entity) for entity in carriers)
     return (AddressDecision(account.own, OWN_ADDRESS, OWN_ADDRESS, hits),)
 
 
-def own_block_keys(account: Account) -> set[str]:
-    return {account.own, *domain_suffixes(account.own.rpartition("@")[2])}
-
-
 def _internal(parties: Parties, known: Knowledge) -> bool:
-    if known.policy.file_internal_mail:
-        return False
+    return not known.policy.file_internal_mail and _all_own(parties, known)
+
+
+def _all_own(parties: Parties, known: Knowledge) -> bool:
     everybody = [*parties.from_, *(address for _, address in parties.recipients)]
     return bool(everybody) and all(known.is_own(address) for address in everybody)
 

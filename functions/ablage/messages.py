@@ -16,7 +16,9 @@ REASONS = (
     "no_match",
 )  # fmt: skip  # the closed list, in the order of the gates
 ID_LENGTH = 26
+CONTENT_DIGITS = 16  # hex digits of a content digest that tell contents apart
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
+LATEST_DATE = datetime(2200, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
 STALE_DATE = timedelta(days=30)
 
@@ -52,6 +54,7 @@ class Copy:
     digest: str
     role: str = ""
     retention: str = "30d"
+    gated: bool = False
 
     @property
     def copy_id(self) -> str:
@@ -112,11 +115,22 @@ class Event:
 
 
 @dataclass(frozen=True)
+class DeliveryFailure:
+    """A recipient who did not get a mail that went out: `status` as RFC 3463 (`5.1.1`, may be
+    empty), `report` the message id of the delivery report that says so."""
+
+    recipient: str
+    status: str
+    report: str = ""
+
+
+@dataclass(frozen=True)
 class Message:
     """Version 0 is never stored. `gone` and `outbox` are what is owed until `settled`.
 
     `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
-    seconds, None = kept. `spilled`: a version before this one has parts.
+    seconds, None = kept. `dormant`: by content digest (16 hex digits), what variants would have
+    contributed. `spilled`: a version before this one has parts.
     `batches`: ids of the last batches that changed it.
     """
 
@@ -135,7 +149,9 @@ class Message:
     flags: frozenset[str] = frozenset()
     gone: frozenset[Entity] = frozenset()
     outbox: tuple[Event, ...] = ()
+    dormant: tuple[tuple[str, AddressDecision], ...] = ()
     archived: Mapping[str, str] = field(default_factory=dict)
+    delivery: tuple[DeliveryFailure, ...] = ()
     expires: int | None = None
     spilled: bool = False
     batches: tuple[str, ...] = ()
@@ -205,14 +221,19 @@ def message_id(mail_id: str, sender: str, date: datetime | None, otherwise: Iter
 
 def utc_text(moment: datetime) -> str:
     """RFC 3339, UTC, whole seconds, fixed width: sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def plausible(moment: datetime | None) -> datetime | None:
+    """None for a time no mail server has: it would overflow, or sort where nobody looks."""
+    return moment if moment and EARLIEST_DATE <= moment < LATEST_DATE else None
 
 
 def sort_time(
     date: datetime | None, received: datetime | None, internal_date: datetime
 ) -> tuple[str, bool]:
     """Where the message stands in every archive, and whether its Date was implausibly old."""
-    reference = received or internal_date
+    reference = plausible(received) or plausible(internal_date) or EARLIEST_DATE
     if date is None or not EARLIEST_DATE <= date <= reference + CLOCK_SKEW:
         return utc_text(reference), False
     if reference - date > STALE_DATE:

@@ -10,7 +10,7 @@ from ablage.copies import Arrival, add_copy
 from ablage.errors import Gone
 from ablage.filings import file_by_hand, mark_private, unfile
 from ablage.matching import Decision
-from ablage.messages import AddressDecision, Copy, Entity, Facts, Message, next_version
+from ablage.messages import AddressDecision, Copy, Entity, Facts, Filing, Message, next_version
 from ablage.settings import settings
 from ablage.store import keys, messages
 from ablage.store.raw_mail import RawKey, RawMetadata
@@ -233,3 +233,26 @@ def test_unfiling_and_private_marks_keep_no_bytes_of_an_unfiled_mail(aws: Storag
 
     with pytest.raises(Gone):
         aws.archive.read(ACME, MESSAGE, SHA)
+
+
+def test_an_expired_row_gives_way_to_the_mail_that_came_back(aws: Storage) -> None:
+    arrived(aws)
+    aws.table.delete(keys.message(ACME, MESSAGE))
+    row = aws.table.query(keys.account_partition(ACME, "a1"), prefix="MAIL#")[0]
+    aws.table.put((row["pk"], row["sk"]), {"v": 9, "expires": 1, "s": "old"})
+
+    arrived(aws)
+
+    (row,) = aws.table.query(keys.account_partition(ACME, "a1"), prefix="MAIL#")
+    assert (row["v"], row["s"]) == (1, "Offer")
+
+
+def test_filing_by_hand_is_never_what_the_limit_leaves_out() -> None:
+    auto = {Entity("contact", f"c{n}"): Filing(frozenset({"auto"})) for n in range(2000)}
+    by_hand = {QUOTE: Filing(frozenset({"manual"}))}
+    message = Message(ACME, MESSAGE, "2026-11-20T10:00:00Z", Facts(), DIGEST)
+
+    kept = within_limits(replace(message, filings=auto | by_hand))
+
+    assert QUOTE in kept.filings
+    assert len(kept.filings) == 2000

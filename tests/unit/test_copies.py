@@ -213,3 +213,110 @@ def test_equal_copies_end_the_same_in_any_order(decisions: list[AddressDecision]
     }
 
     assert len(outcomes) == 1
+
+
+def copies_of(*arrivals: Arrival) -> list[tuple[Arrival, ...]]:
+    return [tuple(order) for order in permutations(arrivals)]
+
+
+def test_the_genuine_contents_addresses_count_in_any_order_of_twin_inbox_and_sent() -> None:
+    twin = arrival("a1", AddressDecision("z@x.de", "cc", "matched", ("contact#c9",)))
+    inbox = arrival("a2", TO_Y, digest="cc" * 32, direction="outbound")
+    off = AddressDecision("me@own.de", "from", "filing_off")
+    sent = arrival(
+        "a3", off, digest="cc" * 32, direction="outbound", via="sent", authoritative=True
+    )
+
+    outcomes = {frozenset(after(*order).filings) for order in copies_of(twin, inbox, sent)}
+
+    assert outcomes == {frozenset({C2})}
+
+
+def test_a_second_copy_in_one_account_does_not_look_at_the_own_address_again() -> None:
+    again = arrival("a1", FROM_X, OWN)
+    again = replace(again, copy=replace(again.copy, uidvalidity=2))
+
+    assert set(after(arrival("a1", FROM_X), again).filings) == {C1}
+
+
+def test_an_account_that_files_by_now_is_looked_at_for_the_own_address() -> None:
+    off = AddressDecision("x@kunde.de", "from", "filing_off")
+    again = arrival("a1", FROM_X, OWN)
+    again = replace(again, copy=replace(again.copy, uidvalidity=2))
+
+    assert set(after(arrival("a1", off), again).filings) == {C1, C2}
+
+
+def test_a_kind_stopped_stays_stopped_when_policy_changes() -> None:
+    stopped = AddressDecision("me@own.de", "from", "kind")
+    bulk = arrival("a2", TO_Y, direction="outbound", kind="bulk")
+
+    message = after(arrival("a1", stopped, direction="outbound", kind="bulk"), bulk)
+
+    assert (message.filings, message.reason()) == ({}, "kind")
+
+
+def test_the_copy_of_a_filed_kind_decides_in_any_order() -> None:
+    bulk = arrival("a1", AddressDecision("x@kunde.de", "from", "kind"), kind="bulk")
+    direct = arrival("a2", FROM_X)
+
+    outcomes = {
+        (frozenset(found.filings), found.facts.kind, found.reason())
+        for order in copies_of(bulk, direct)
+        for found in [after(*order)]
+    }
+
+    assert outcomes == {(frozenset({C1}), "normal", "matched")}
+
+
+def test_a_private_copy_takes_automatic_filings_away_in_any_order() -> None:
+    gate = AddressDecision("x@kunde.de", "from", "private")
+    private = arrival("a2", gate, private=True)
+
+    outcomes = {
+        (frozenset(found.filings), found.private)
+        for order in copies_of(arrival("a1", FROM_X), private)
+        for found in [after(*order)]
+    }
+
+    assert outcomes == {(frozenset(), "header")}
+
+
+def test_a_forged_private_twin_does_not_stop_the_genuine_sent_copy() -> None:
+    twin = arrival("a1", AddressDecision("me@own.de", "from", "private"), private=True)
+    sent = arrival("a2", TO_Y, digest="cc" * 32, via="sent", authoritative=True)
+
+    message = after(twin, sent)
+
+    assert (set(message.filings), message.private) == ({C2}, "")
+
+
+def test_a_mail_beats_its_draft_of_other_content_in_any_order() -> None:
+    draft = arrival("a1", AddressDecision("me@own.de", "from", "kind"), kind="draft")
+    inbox = arrival("a2", FROM_X, digest="cc" * 32)
+
+    outcomes = {
+        (frozenset(found.filings), found.digest, found.flags)
+        for order in copies_of(draft, inbox)
+        for found in [after(*order)]
+    }
+
+    assert outcomes == {(frozenset({C1}), "cc" * 32, frozenset())}
+
+
+def test_a_mail_stored_again_after_it_expired_is_seen_again() -> None:
+    first = arrival("a1")
+    again = replace(first, expires=first.expires + 1000)
+
+    assert after(first, again).expires == first.expires + 1000
+    assert add_copy(first)(after(first)) is None
+
+
+def test_a_decision_names_some_of_many_hits_and_files_at_all() -> None:
+    many = AddressDecision(
+        "x@kunde.de", "from", "matched", tuple(f"contact#{n}" for n in range(99))
+    )
+
+    message = after(arrival("a1", many))
+
+    assert (len(message.filings), len(message.decisions[0].hits)) == (99, 20)

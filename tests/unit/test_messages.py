@@ -1,5 +1,7 @@
 """Identity, order and items of a message."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +19,7 @@ from ablage.messages import (
     message_id,
     sort_time,
 )
-from ablage.store.message_items import Part, message_from_items, message_items
+from ablage.store.message_items import message_from_items, message_items
 from ablage.store.rows import cut, wanted_rows
 from ablage.tenancy import TenantId
 
@@ -60,15 +62,38 @@ def test_a_message_survives_its_item() -> None:
     assert whole(one) == one
 
 
-def test_many_filings_spill_to_parts_and_come_back() -> None:
-    filings = {Entity("contact", f"c{n}"): Filing(frozenset({"auto"})) for n in range(500)}
-    one = message(filings=filings)
+def test_long_lists_spill_to_parts_and_come_back() -> None:
+    entities = [Entity("contact", f"{n:04d}" + "c" * 124) for n in range(2000)]
+    paths = tuple(f"to:{'x' * 200}{n}" for n in range(5))
+    one = message(
+        filings={entity: Filing(frozenset({"auto"}), paths) for entity in entities},
+        decisions=tuple(
+            AddressDecision(f"{n}@x.de", "to", "matched", tuple(map(str, entities[:20])))
+            for n in range(1000)
+        ),
+        tombstones=frozenset(entities),
+        gone=frozenset(entities),
+        outbox=tuple(Event(2, entity, "unfiled") for entity in entities),
+        dormant=tuple(
+            ("aa" * 8, AddressDecision(f"{n}@x.de", "to", "no_match")) for n in range(99)
+        ),
+    )
     item, parts = message_items(one)
 
-    assert [len(part.entries) for part in parts] == [200, 200, 100]
-    assert "fi" not in item
-    assert whole(one).filings == filings
-    assert isinstance(parts[0], Part)
+    assert max(_size(part.entries) for part in parts) < 350_000
+    assert _size(item) < 300_000
+    assert whole(one) == replace(one, spilled=True)
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, default=lambda other: other.hex()))
+
+
+def test_what_was_owed_is_nothing_once_settled() -> None:
+    entities = [Entity("contact", f"c{n}") for n in range(70)]
+    one = message(settled=True, gone=frozenset(entities))
+
+    assert whole(one).gone == frozenset()
 
 
 def test_writers_of_one_version_that_differ_write_different_parts() -> None:
@@ -100,6 +125,15 @@ def test_sort_time_believes_a_plausible_date_only(
     found = sort_time(date, received, NOON + timedelta(minutes=5) if date != NOON else NOON)
 
     assert found == (moment.strftime("%Y-%m-%dT%H:%M:%SZ"), implausible)
+
+
+@pytest.mark.parametrize("year", [1, 99, 1979, 2200, 9999])
+def test_a_received_time_no_server_has_is_not_believed(year: int) -> None:
+    odd = datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+
+    assert sort_time(None, odd, NOON)[0] == "2026-11-20T12:00:00Z"
+    assert sort_time(odd, None, NOON)[0] == "2026-11-20T12:00:00Z"
+    assert len(sort_time(None, None, odd)[0]) == 20
 
 
 def test_identity_is_message_id_sender_and_date_and_ignores_the_rest() -> None:

@@ -4,7 +4,7 @@ facts.
 MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a`
 address
 decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl`
-flags, `b` batches.
+flags, `dl` failed deliveries, `b` batches.
 Long lists spill to PART items, named by version and content, written before the item and never
 changed.
 """
@@ -16,14 +16,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ablage.limits import FILINGS_IN_ITEM
-from ablage.messages import AddressDecision, Copy, Entity, Event, Facts, Filing, Message
+from ablage.messages import (
+    AddressDecision,
+    Copy,
+    DeliveryFailure,
+    Entity,
+    Event,
+    Facts,
+    Filing,
+    Message,
+)
 from ablage.store import keys
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
-PART_ENTRIES = 200  # of at most about 1 KB each: under the 400 KB of an item
-SPILLED = ("c", "a", "fi")
+INLINE_BYTES = 40_000  # of one list: all of them stay far below the 400 KB of an item [AWS]
+PART_BYTES = 250_000
+SPILLED = ("c", "a", "fi", "t", "g", "o", "dv")
 
 _FACT_NAMES = {
     "subject": "s", "sender": "n", "from_key": "f", "to": "t", "cc": "c", "bcc": "b", "date": "d",
@@ -47,6 +57,10 @@ def message_items(message: Message) -> tuple[Item, tuple[Part, ...]]:
         "c": [_copy_value(copy) for copy in message.copies],
         "a": [_decision_value(decision) for decision in message.decisions],
         "fi": [_filing_value(entity, message.filings[entity]) for entity in message.filings],
+        "t": sorted(str(entity) for entity in message.tombstones),
+        "g": sorted(str(entity) for entity in message.gone),
+        "o": [[event.version, str(event.entity), event.kind] for event in message.outbox],
+        "dv": [[digest, *_decision_value(decision)] for digest, decision in message.dormant],
     }
     parts = tuple(_parts({name: lists[name] for name in SPILLED if _spills(lists[name])}))
     inline = {name: values for name, values in lists.items() if values and not _spills(values)}
@@ -57,15 +71,33 @@ def message_items(message: Message) -> tuple[Item, tuple[Part, ...]]:
 
 
 def _spills(values: Sequence[Any]) -> bool:
-    return len(values) > FILINGS_IN_ITEM
+    return len(values) > FILINGS_IN_ITEM or sum(map(_bytes, values)) > INLINE_BYTES
+
+
+def _bytes(value: Any) -> int:
+    """About what DynamoDB counts; never less."""
+    return len(json.dumps(value, default=_plain, ensure_ascii=False).encode()) + 8
 
 
 def _parts(lists: Mapping[str, list[Any]]) -> Iterator[Part]:
     number = 0
     for name, values in lists.items():
-        for start in range(0, len(values), PART_ENTRIES):
-            yield Part(number, name, tuple(values[start : start + PART_ENTRIES]))
+        for entries in _chunks(values):
+            yield Part(number, name, entries)
             number += 1
+
+
+def _chunks(values: list[Any]) -> Iterator[tuple[Any, ...]]:
+    chunk: list[Any] = []
+    room = PART_BYTES
+    for value in values:
+        size = _bytes(value)
+        if chunk and size > room:
+            yield tuple(chunk)
+            chunk, room = [], PART_BYTES
+        chunk.append(value)
+        room -= size
+    yield tuple(chunk)
 
 
 def _content_hash(parts: Iterable[Part]) -> str:
@@ -87,13 +119,11 @@ def _head(message: Message) -> Item:
         "s": message.sort_time,
         "f": _facts_value(message.facts),
         "d": bytes.fromhex(message.digest),
-        "t": sorted(str(entity) for entity in message.tombstones),
-        "g": sorted(str(entity) for entity in message.gone),
-        "o": [[event.version, str(event.entity), event.kind] for event in message.outbox],
         "ar": {k: bytes.fromhex(sha) for k, sha in message.archived.items()},
         "pv": message.private,
         "fl": sorted(message.flags),
         "b": list(message.batches),
+        "dl": [[f.recipient, f.status, f.report] for f in message.delivery],
         "expires": message.expires,
     }
     return {name: value for name, value in known.items() if value not in (None, "", [], {})}
@@ -116,12 +146,14 @@ def message_from_items(
         copies=tuple(_copy(value) for value in lists["c"]),
         decisions=tuple(_decision(value) for value in lists["a"]),
         filings=dict(_filing(value) for value in lists["fi"]),
-        tombstones=_entities(item.get("t", ())),
-        gone=_entities(item.get("g", ())),
-        outbox=tuple(Event(v, Entity.parse(e), kind) for v, e, kind in item.get("o", ())),
+        tombstones=_entities(lists["t"]),
+        gone=_entities(() if item["st"] else lists["g"]),
+        outbox=() if item["st"] else tuple(_event(value) for value in lists["o"]),
+        dormant=tuple((digest, _decision(value)) for digest, *value in lists["dv"]),
         archived={k: sha.hex() for k, sha in item.get("ar", {}).items()},
         private=item.get("pv", ""),
         flags=frozenset(item.get("fl", ())),
+        delivery=tuple(DeliveryFailure(*value) for value in item.get("dl", ())),
         expires=item.get("expires"),
         spilled="parts" in item,
         batches=tuple(item.get("b", ())),
@@ -134,6 +166,11 @@ def part_keys(message: Message, item: Item) -> list[keys.Key]:
         keys.message_part(message.tenant, message.message_id, parts["v"], parts["hash"], number)
         for number in range(parts["count"])
     ]
+
+
+def _event(value: Sequence[Any]) -> Event:
+    version, entity, kind = value
+    return Event(version, Entity.parse(entity), kind)
 
 
 def _entities(texts: Iterable[str]) -> frozenset[Entity]:
@@ -156,14 +193,13 @@ def _facts(value: Mapping[str, Any]) -> Facts:
 def _copy_value(copy: Copy) -> list[Any]:
     place = [copy.account_id, copy.folder_id, copy.uidvalidity, copy.uid]
     what = [bytes.fromhex(copy.sha256), bytes.fromhex(copy.digest)]
-    return [*place, copy.received_at, *what, copy.role, copy.retention]
+    value = [*place, copy.received_at, *what, copy.role, copy.retention]
+    return [*value, True] if copy.gated else value
 
 
 def _copy(value: Sequence[Any]) -> Copy:
-    account, folder, uidvalidity, uid, received, sha256, digest, role, retention = value
-    return Copy(
-        account, folder, uidvalidity, uid, received, sha256.hex(), digest.hex(), role, retention
-    )
+    account, folder, uidvalidity, uid, received, sha256, digest, *rest = value
+    return Copy(account, folder, uidvalidity, uid, received, sha256.hex(), digest.hex(), *rest)
 
 
 def _decision_value(decision: AddressDecision) -> list[Any]:

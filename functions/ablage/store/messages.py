@@ -7,6 +7,7 @@ from itertools import groupby
 from ablage.messages import Entity, Event, Message
 from ablage.store import keys
 from ablage.store.message_items import (
+    Part,
     message_from_items,
     message_items,
     part_keys,
@@ -19,7 +20,7 @@ from ablage.tenancy import TenantId
 _READ_TRIES = 5
 _IS_NEW = "attribute_not_exists(pk)"
 _IS_THAT_VERSION = "v = :version"
-_IS_NOT_NEWER = "attribute_not_exists(pk) OR v <= :version"
+_IS_NOT_NEWER = "attribute_not_exists(pk) OR v <= :version OR expires <= :now"
 
 
 def read(table: Table, tenant: TenantId, message_id: str) -> Message | None:
@@ -58,7 +59,7 @@ def write(table: Table, message: Message) -> None:
     if parts:
         spilled = zip(part_keys(message, item), parts, strict=True)
         for key, part in spilled:
-            table.put(key, {"name": part.name, "entries": list(part.entries)})
+            table.put(key, _part_item(message, part))
     before = message.version - 1
     table.put(
         keys.message(message.tenant, message.message_id),
@@ -66,6 +67,10 @@ def write(table: Table, message: Message) -> None:
         condition=_IS_THAT_VERSION if before else _IS_NEW,
         values={":version": before} if before else None,
     )
+
+
+def _part_item(message: Message, part: Part) -> Item:
+    return {"name": part.name, "entries": list(part.entries), "expires": message.expires}
 
 
 def settle(table: Table, message: Message) -> Message:
@@ -106,7 +111,7 @@ def put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
             key,
             row | {"v": message.version},
             condition=_IS_NOT_NEWER,
-            values={":version": message.version},
+            values={":version": message.version, ":now": int(time.time())},
         )
     except ConditionFailed:
         return  # a newer version is there: its writer projects it
