@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
-from tests.support.aws import ENVIRONMENT, create_resources, forget_cached
+from tests.support.aws import ENVIRONMENT, fresh_aws
 
 os.environ.update(ENVIRONMENT)
 
@@ -15,8 +14,5 @@ from ablage.store.storage import Storage, storage
 @pytest.fixture
 def aws() -> Iterator[Storage]:
     """The stack's table, buckets, queues and key on moto; the same `storage()` the handlers use."""
-    forget_cached()
-    with mock_aws():
-        create_resources()
+    with fresh_aws():
         yield storage()
-    forget_cached()

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
-from moto import mock_aws
-from tests.support.aws import create_resources, forget_cached
+from tests.support.aws import fresh_aws
 from tests.support.events import context, s3_created, sqs_event
 from tests.support.interleaving import Scheduler, Writer
 from tests.support.tenants import connect_account, index_contact
@@ -189,16 +188,13 @@ def test_kills_duplicates_and_people_lose_nothing_and_double_nothing(chunk: int)
     """A fresh moto per chunk: it slows with its own state."""
     broken: Counter[str] = Counter()
     calls = 0
-    forget_cached()
-    with mock_aws():
-        create_resources()
+    with fresh_aws():
         scheduler = Scheduler(client("dynamodb"), client("s3"), client("sqs"))
         for seed in range(chunk * SEEDS // CHUNKS, (chunk + 1) * SEEDS // CHUNKS):
             run = Run(storage(), scheduler, seed)
             run.to_the_end()
             broken.update({f"{fault} (seed {seed})" for fault in run.broken()})
         calls = scheduler.calls
-    forget_cached()
 
     assert calls > 0
     assert broken == Counter()
