@@ -3,19 +3,23 @@
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ablage.delivery_reports import REPORT_BYTES, RETURNED_TYPES, STATUS_TYPES, ReportParts
 from ablage.encoded_words import decode_base64, decode_charset
 from ablage.header_fields import body_start
-from ablage.headers import Headers
+from ablage.headers import Headers, read_headers
 from ablage.limits import BODY_BYTES, BODY_LINES, TEXT_BYTES
+from ablage.mail_form import HEAD_BYTES, Leaf
 from ablage.mime_fields import safe_name
 from ablage.mime_parts import Part, Parts, part_header, split_parts
 
 _LIMITING = frozenset({"too_many_parts", "nested_too_deep"})
 _CALENDAR_METHOD = re.compile(rb"^METHOD:[ \t]*([A-Za-z]+)", re.MULTILINE)
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
+_SLASHES = re.compile(r"[/\\]+")
 _CHUNK = 1024 * 1024
+_NESTED_HEADER = 16 * 1024  # bytes of a nested message that are read for its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,16 @@ class Attachment:
 @dataclass(frozen=True, slots=True)
 class MailBody:
     """`text` and `html` are joined of the parts shown, each up to TEXT_BYTES; `part_types` of all
-    leaves; `calendar_method` in lower case; `limited` if not all of the body was read."""
+    leaves; `leaves` tell the form; `report` of a delivery report; `calendar_method` in lower case;
+    `limited` if not all of the body was read."""
 
     digest: str
     text: str = ""
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
     part_types: tuple[str, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
+    report: ReportParts = field(default_factory=ReportParts)
     calendar_method: str = ""
     limited: bool = False
     problems: tuple[str, ...] = ()
@@ -61,6 +68,8 @@ def read_body(raw: bytes, headers: Headers) -> MailBody:
         html="\n".join(reading.texts["text/html"]),
         attachments=tuple(reading.attachments),
         part_types=tuple(part.content_type.value for part in parts.leaves),
+        leaves=tuple(reading.leaves),
+        report=ReportParts(reading.status, reading.returned),
         calendar_method=reading.calendar_method,
         limited=not _LIMITING.isdisjoint(parts.problems) or reading.cut,
         problems=(*parts.problems, *(["text_limited"] if reading.cut else [])),
@@ -122,6 +131,9 @@ class _Reading:
         self.room = {"text/plain": TEXT_BYTES, "text/html": TEXT_BYTES}
         self.attachments: list[Attachment] = []
         self.calendar_method = ""
+        self.leaves: list[Leaf] = []
+        self.status = b""
+        self.returned = b""
         self.cut = False
 
     def takes(self, part: Part, content: bytes) -> None:
@@ -132,12 +144,24 @@ class _Reading:
         self.digest.update(plain)
         if kind in ("text/calendar", "application/ics") and not self.calendar_method:
             self.calendar_method = _method(part, content)
+        self.leaves.append(Leaf(part.content_type, part.name, content[:HEAD_BYTES]))
+        self._report(kind, content)
         if _shown(part):
             self._text(part, content)
             return
         sha256 = hashlib.sha256(content).hexdigest()
-        number, name = len(self.attachments) + 1, safe_name(part.name)
+        number, name = (
+            len(self.attachments) + 1,
+            safe_name(part.name) or _nested_name(kind, content),
+        )
         self.attachments.append(Attachment(number, name, kind, len(content), sha256, part.name))
+
+    def _report(self, kind: str, content: bytes) -> None:
+        """Its status, and the first mail or header it gives back."""
+        if kind in STATUS_TYPES:
+            self.status = (self.status + b"\n\n" + content[:REPORT_BYTES])[:REPORT_BYTES]
+        elif kind in RETURNED_TYPES and not self.returned:
+            self.returned = content[:REPORT_BYTES]
 
     def _text(self, part: Part, content: bytes) -> None:
         kind = part.content_type.value
@@ -146,6 +170,14 @@ class _Reading:
         self.cut = self.cut or len(kept) < len(content)
         charset = part.content_type.parameters.get("charset", "us-ascii")
         self.texts[kind].append(_NO_TEXT.sub("", decode_charset(kept, charset)))
+
+
+def _nested_name(kind: str, content: bytes) -> str:
+    """A nested message goes by its subject."""
+    if kind not in ("message/rfc822", "message/global"):
+        return ""
+    subject = read_headers(content[:_NESTED_HEADER]).subject[:100]
+    return safe_name(f"{_SLASHES.sub(' ', subject) or 'message'}.eml")
 
 
 def _method(part: Part, content: bytes) -> str:

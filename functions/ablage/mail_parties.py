@@ -18,6 +18,13 @@ def mail_identity(mail: Mail) -> str:
     return message_id(headers.message_id, sender_text(headers), headers.date, otherwise)
 
 
+def header_identity(headers: Headers) -> str:
+    """The id of a mail of which only the header is at hand; empty without a Message-ID."""
+    if not headers.message_id:
+        return ""
+    return message_id(headers.message_id, sender_text(headers), headers.date, ())
+
+
 def sender_text(headers: Headers) -> str:
     """From as it counts for the identity."""
     return " ".join(sorted(_exact(headers.from_)))

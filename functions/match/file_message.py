@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from ablage.accounts import Account
 from ablage.change import change
 from ablage.copies import Arrival, add_copy
+from ablage.delivery_reports import failed_delivery
 from ablage.filings import Intent
+from ablage.mail_parties import header_identity
 from ablage.matching import Knowledge, decide
 from ablage.messages import Message
 from ablage.policy import Policy
@@ -48,8 +50,20 @@ def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | No
     message = None
     if account is not None:
         message = change(storage, account.tenant, read.message_id, _intent(read, account, known))
+        _note_failed_delivery(storage, account.tenant, read)
     tick(storage, read.key.tenant, read.job, read.copy.copy_id)
     return message
+
+
+def _note_failed_delivery(storage: Storage, tenant: TenantId, read: ReadCopy) -> None:
+    """A delivery report marks the message it names, if we have it and it went out. A report whose
+    sender the provider found forged marks nothing."""
+    report = read.report
+    if report is None or report.returned is None or read.parties.auth_failed:
+        return
+    named = header_identity(report.returned)
+    if named and report.failures:
+        change(storage, tenant, named, failed_delivery(report.failures, read.message_id))
 
 
 def _intent(read: ReadCopy, account: Account, known: Known) -> Intent:

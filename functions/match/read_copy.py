@@ -4,6 +4,7 @@ here."""
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ablage.delivery_reports import DeliveryReport
 from ablage.headers import Mailbox
 from ablage.mail import Mail, read_mail
 from ablage.mail_parties import mail_identity, parties_of
@@ -33,6 +34,7 @@ class ReadCopy:
     sort_time: str
     flags: frozenset[str]
     expires: int
+    report: DeliveryReport | None = None
 
 
 def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
@@ -53,6 +55,7 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
         sort_time=sorted_at,
         flags=frozenset(flag for flag, raised in flags.items() if raised),
         expires=metadata.stored_at + int(key.retention[:-1]) * 86400 - EXPIRES_BEFORE_RAW,
+        report=mail.report,
     )
 
 
