@@ -1,0 +1,216 @@
+"""What today's index, blocklist and policy make of a stored message. Pure: message in, message out.
+
+Only `auto` is touched, and nobody's word: what is filed by hand stays, what was unfiled or marked
+private stays away. Whoever changes nothing hands back the message itself.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ablage.addresses import normalise
+from ablage.matching import Decision, Knowledge, block_keys
+from ablage.messages import OWN_ADDRESS, AddressDecision, Copy, Entity, Facts, Filing, Message
+
+OPEN = ("filing_off", "before_since")  # gates of an account, lifted by back-filling it
+_FILES = ("matched", OWN_ADDRESS)
+_RELAYED = ("original_from", "reply_to")
+_RECIPIENTS = ("to", "cc", "bcc")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one copy of the message gets today. `own`: the address of its account."""
+
+    copy: Copy
+    own: str
+    decision: Decision
+
+
+def with_addresses(message: Message, addresses: Collection[str], known: Knowledge) -> Message:
+    """Files what had hit nothing for want of a contact. `addresses` are exact keys; `known` covers
+    them and the sender."""
+    stopped = message.private or message.facts.kind not in known.policy.file_kinds
+    if stopped or _blocked_sender(message, known.blocked):
+        return message
+    decided = [d if d.address not in addresses else _late(d, message, known)
+               for d in message.decisions]  # fmt: skip
+    found = [d for d, old in zip(decided, message.decisions, strict=True) if d is not old]
+    return linked(replace(message, decisions=tuple(decided)), found) if found else message
+
+
+def with_account(message: Message, verdict: Verdict) -> Message:
+    """Decides what was left open because the account did not file then."""
+    left = tuple(d for d in message.decisions if d.reason not in OPEN)
+    taken = {_identity(d) for d in left}
+    found = [
+        d for d in _contributed(message, verdict)
+        if d.reason not in OPEN and _identity(d) not in taken
+    ]  # fmt: skip
+    if message.private or not found:
+        return message
+    return linked(replace(message, decisions=(*left, *found)), found)
+
+
+def without_blocked(message: Message, blocked: Collection[str]) -> Message:
+    """Takes away what came through a blocked address or domain; everything automatic, where the
+    sender is blocked."""
+    all_of_it = _blocked_sender(message, blocked)
+    filings = {}
+    for entity, filing in message.filings.items():
+        gone = [p for p in filing.paths if all_of_it or _hit(p.partition(":")[2], blocked)]
+        left = _without_paths(filing, gone)
+        if left is not None:
+            filings[entity] = left
+    if filings == message.filings:
+        return message
+    decisions = [_stopped(d, blocked) for d in message.decisions]
+    if all_of_it:
+        decisions = [d for d in decisions if d.reason not in _FILES]
+    return replace(message, filings=filings, decisions=tuple(decisions))
+
+
+def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
+    """Every automatic link as today's verdicts have it. Own-address links of accounts without a
+    verdict stay."""
+    if message.private:
+        return message
+    judged = {verdict.own for verdict in verdicts}
+    kept = [d for d in message.decisions if d.where == OWN_ADDRESS and d.address not in judged]
+    found = {_identity(d): d for d in kept}
+    for verdict in verdicts:
+        for decision in _contributed(message, verdict):
+            found.setdefault(_identity(decision), decision)
+    bare = replace(
+        message,
+        filings={e: left for e, f in message.filings.items() if (left := by_hand(f)) is not None},
+        decisions=tuple(found.values()),
+        facts=_turned(message, verdicts),
+    )
+    return linked(bare, found.values())
+
+
+def without_entity(message: Message, entity: Entity) -> Message:
+    """Filed by whomever: the entity and its archive are gone. No tombstone: nobody unfiled it."""
+    if entity not in message.filings:
+        return message
+    left = {other: filing for other, filing in message.filings.items() if other != entity}
+    return replace(message, filings=left)
+
+
+def merged(message: Message, source: Entity, into: Entity) -> Message:
+    """Filing, tombstone and reasons of `source`, now at `into`. What `into` has already stands: its
+    filing over the source's tombstone, its tombstone over a filing nobody made by hand."""
+    filings, tombstones = dict(message.filings), set(message.tombstones)
+    moved = filings.pop(source, None)
+    unfiled = source in tombstones
+    tombstones.discard(source)
+    if moved and "manual" in moved.origins:
+        tombstones.discard(into)
+    if moved and into not in tombstones:
+        filings[into] = _joined(filings.get(into), moved)
+    if unfiled and into not in filings:
+        tombstones.add(into)
+    return replace(
+        message,
+        filings=filings,
+        tombstones=frozenset(tombstones),
+        decisions=tuple(_renamed(d, str(source), str(into)) for d in message.decisions),
+    )
+
+
+def linked(message: Message, decisions: Iterable[AddressDecision]) -> Message:
+    """What the decisions hit is filed, unless somebody unfiled it or marked the mail private."""
+    filings = dict(message.filings)
+    for decision in decisions:
+        if message.private or decision.reason not in _FILES:
+            continue
+        path = f"{decision.where}:{decision.address}"
+        for entity in map(Entity.parse, decision.hits):
+            if entity not in message.tombstones:
+                link = Filing(frozenset({"auto"}), (path,))
+                filings[entity] = _joined(filings.get(entity), link)
+    return replace(message, filings=filings)
+
+
+def by_hand(filing: Filing) -> Filing | None:
+    if "manual" not in filing.origins:
+        return None
+    return replace(filing, origins=frozenset({"manual"}), paths=())
+
+
+def _late(decision: AddressDecision, message: Message, known: Knowledge) -> AddressDecision:
+    """A decision that had no match, made again; the same object where nothing is found."""
+    address = normalise(decision.address)
+    if decision.reason != "no_match" or address is None or known.blocked_by(address):
+        return decision
+    outbound = message.facts.direction == "outbound"
+    if decision.where in _RECIPIENTS and not (outbound or known.policy.match_inbound_recipients):
+        return decision
+    hits = tuple(str(entity) for entity in known.entities(address))
+    return replace(decision, reason="matched", hits=hits) if hits else decision
+
+
+def _contributed(message: Message, verdict: Verdict) -> tuple[AddressDecision, ...]:
+    """A variant contributes no address; the own-address rule counts every copy."""
+    decisions = verdict.decision.addresses
+    if verdict.copy.digest == message.digest:
+        return decisions
+    return tuple(d for d in decisions if d.where == OWN_ADDRESS)
+
+
+def _turned(message: Message, verdicts: Sequence[Verdict]) -> Facts:
+    """Outbound as soon as one copy says so."""
+    main = [v.decision for v in verdicts if v.copy.digest == message.digest]
+    chosen = next((d for d in main if d.direction == "outbound"), main[0] if main else None)
+    if chosen is None:
+        return message.facts
+    return replace(message.facts, direction=chosen.direction, via=chosen.via)
+
+
+def _blocked_sender(message: Message, blocked: Collection[str]) -> bool:
+    """Of inbound mail; who sent it, not who relayed it."""
+    if message.facts.direction != "inbound":
+        return False
+    if message.facts.via == "relayed":
+        senders = [d.address for d in message.decisions if d.where in _RELAYED]
+    else:
+        senders = [message.facts.from_key]
+    return any(_hit(sender, blocked) for sender in senders)
+
+
+def _hit(text: str, blocked: Collection[str]) -> str | None:
+    address = normalise(text)
+    return next((k for k in block_keys(address) if k in blocked), None) if address else None
+
+
+def _stopped(decision: AddressDecision, blocked: Collection[str]) -> AddressDecision:
+    entry = _hit(decision.address, blocked) if decision.reason in _FILES else None
+    return replace(decision, reason="blocklist", hits=(entry,)) if entry else decision
+
+
+def _without_paths(filing: Filing, gone: Collection[str]) -> Filing | None:
+    if not gone:
+        return filing
+    paths = tuple(path for path in filing.paths if path not in gone)
+    return replace(filing, paths=paths) if paths else by_hand(filing)
+
+
+def _joined(filing: Filing | None, other: Filing) -> Filing:
+    if filing is None:
+        return other
+    paths = tuple(dict.fromkeys((*filing.paths, *other.paths)))
+    return Filing(
+        filing.origins | other.origins, paths, filing.by or other.by, filing.at or other.at
+    )
+
+
+def _renamed(decision: AddressDecision, source: str, into: str) -> AddressDecision:
+    if source not in decision.hits:
+        return decision
+    return replace(
+        decision, hits=tuple(dict.fromkeys(into if h == source else h for h in decision.hits))
+    )
+
+
+def _identity(decision: AddressDecision) -> tuple[str, bool]:
+    return decision.address, decision.where == OWN_ADDRESS
