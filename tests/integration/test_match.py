@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.events import S3_TEST_EVENT, context, s3_created, sqs_event
-from tests.support.tenants import connect_account, index_contact
+from tests.support.tenants import connect_account, index_contact, index_many_contacts
 
 from ablage.change import change
 from ablage.filings import file_by_hand, unfile
@@ -215,8 +215,7 @@ def test_a_repair_finishes_what_a_dead_writer_left(aws: Storage) -> None:
 
 def test_all_of_many_contacts_of_one_address_all_get_the_mail(aws: Storage) -> None:
     connect_account(aws, ACME, "a1", "me@own.de", filing=True)
-    for number in range(150):
-        index_contact(aws, ACME, "max@kunde.de", f"c{number}", [])
+    index_many_contacts(aws, ACME, "max@kunde.de", [f"c{number}" for number in range(150)], [])
 
     matched(aws, stored(aws, mail()))
 

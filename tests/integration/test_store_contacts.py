@@ -4,6 +4,7 @@ import random
 
 import pytest
 from tests.support.interleaving import Scheduler
+from tests.support.tenants import index_many_contacts
 
 from ablage.contacts import new_contact, new_customer
 from ablage.store import address_index, contacts, customers, keys, projection
@@ -258,7 +259,8 @@ def index(aws, contact_id, entry, group="contacts"):
 
 def test_an_address_of_many_contacts_spills_into_chunks(aws):
     names = [f"c-{number:03d}" for number in range(130)]
-    for name in names:
+    index_many_contacts(aws, ACME, "a@x.de", names[:95], ["K1"])
+    for name in names[95:]:
         index(aws, name, {"v": 1, "k": ["K1"]})
 
     index(aws, "c-005", {"v": 2, "k": ["K2"]})
@@ -274,12 +276,29 @@ def test_an_address_of_many_contacts_spills_into_chunks(aws):
 
 def test_large_entries_spill_before_an_item_is_full(aws):
     groups = [f"K{number}".ljust(128, "x") for number in range(50)]
-    for number in range(50):
+    index_many_contacts(aws, ACME, "a@x.de", [f"c-{number}" for number in range(40)], groups)
+    for number in range(40, 50):
         index(aws, f"c-{number}", {"v": 1, "k": groups})
 
     owners = address_index.read(aws.table, ACME, ["a@x.de"])["a@x.de"]
 
     assert len(owners.contacts) == 50
+    assert aws.table.get(keys.address(ACME, "a@x.de"))["chunks"] == 1
+
+
+def test_items_put_for_tests_are_those_that_are_written(aws):
+    names = [f"c-{number:03d}" for number in range(102)]
+    index_many_contacts(aws, ACME, "a@x.de", names[:99], ["K1"])
+    for name in names[99:]:
+        index(aws, name, {"v": 1, "k": ["K1"]})
+
+    index_many_contacts(aws, OTHER, "a@x.de", names, ["K1"])
+
+    for number in (0, 1):
+        written, put_at_once = (
+            aws.table.get(keys.address(tenant, "a@x.de", number)) for tenant in (ACME, OTHER)
+        )
+        assert {**written, "pk": ""} == {**put_at_once, "pk": ""}
 
 
 def test_a_late_row_of_an_older_version_replaces_nothing(aws):
