@@ -141,6 +141,22 @@ def job_copy(tenant: TenantId, job_id: str, copy_id: str) -> Key:
     return _pk(tenant, "JOB", job_id), f"COPY#{copy_id}"
 
 
+def job_message(tenant: TenantId, job_id: str, message_id: str) -> Key:
+    """The ledger of a batch: what it changed at this message."""
+    return _pk(tenant, "JOB", job_id), f"MSG#{message_id}"
+
+
+def unfiled(tenant: TenantId, entity_type: str, entity_id: str) -> str:
+    """Messages a person took away from an entity, for good: its tombstones."""
+    return _pk(tenant, "UNFILED", entity_type, entity_id)
+
+
+def unfiled_entry(
+    tenant: TenantId, entity_type: str, entity_id: str, sort_time: str, message_id: str
+) -> Key:
+    return unfiled(tenant, entity_type, entity_id), f"{sort_time}#{message_id}"
+
+
 DISPATCH_CHECKPOINT: Key = ("DISPATCH", "LAST")
 DUE_MORE = "DUE#MORE"
 
