@@ -2,6 +2,7 @@
 
 AblageError                      code: stable, detail: one plain sentence, never a server's text
 ├── InvalidInput                 what the caller sent cannot be used (HTTP 422, or `status`)
+├── Forbidden                    this caller may not see it (HTTP 403)
 ├── NotFound                     no such thing in this tenant (HTTP 404)
 ├── Conflict                     a newer version exists, or it exists already (HTTP 409)
 │   └── PreconditionFailed       the version the caller named is not the one there (HTTP 412)
@@ -27,6 +28,10 @@ class AblageError(Exception):
 
 class InvalidInput(AblageError):
     status = 422
+
+
+class Forbidden(AblageError):
+    status = 403
 
 
 class NotFound(AblageError):

@@ -10,6 +10,7 @@ TenantId = NewType("TenantId", str)
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _ENTITY_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_PATH_DOTS = (".", "..")  # clients take them out of a URL before they send it
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -29,7 +30,7 @@ def entity_type(text: str) -> str:
 
 def entity_id(text: str) -> str:
     """An id of the tenant's own system; raises InvalidInput `invalid_entity`."""
-    if not _ID.fullmatch(text):
+    if not _ID.fullmatch(text) or text in _PATH_DOTS:
         raise InvalidInput(
             "invalid_entity", "An id has 1 to 128 letters, digits, '.', '_', '-', ':'."
         )

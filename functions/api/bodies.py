@@ -1,7 +1,6 @@
 """Reads a request with distrust, before the resolver does."""
 
 import base64
-import binascii
 import json
 from typing import Any, NoReturn
 
@@ -28,6 +27,8 @@ def check_body(event: dict[str, Any]) -> None:
         raise _too_large()
     _check_json(text)
     event["body"], event["isBase64Encoded"] = text, False
+    others = {n: v for n, v in (event.get("headers") or {}).items() if n.lower() != "content-type"}
+    event["headers"] = others | {"content-type": "application/json"}  # the resolver minds its case
 
 
 def check_query(event: dict[str, Any], known: frozenset[str]) -> None:
@@ -50,7 +51,7 @@ def _check_media_type(event: dict[str, Any]) -> None:
 def _text(body: str, *, encoded: bool) -> str:
     try:
         return base64.b64decode(body, validate=True).decode() if encoded else body
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not base64, or not UTF-8
         raise _malformed("The body is not UTF-8.") from error
 
 

@@ -108,13 +108,13 @@ def entity_view(entity: Entity) -> EntityView:
     return EntityView(entity_type=entity.kind, entity_id=entity.entity_id)
 
 
-def filing_views(message: Message) -> list[FilingView]:
+def filing_views(message: Message, *, with_bcc: bool) -> list[FilingView]:
     return [
         FilingView(
             entity_type=entity.kind,
             entity_id=entity.entity_id,
             origins=sorted(filing.origins),
-            paths=list(filing.paths),
+            paths=[p for p in filing.paths if with_bcc or not p.startswith("bcc:")],
             by=filing.by,
             at=filing.at,
         )
@@ -155,7 +155,7 @@ def message_view(message: Message, *, with_bcc: bool) -> MessageView:
             DecisionView(address=d.address, where=d.where, reason=d.reason, hits=list(d.hits))
             for d in decisions
         ],
-        filings=filing_views(message)[:SHOWN_FILINGS],
+        filings=filing_views(message, with_bcc=with_bcc)[:SHOWN_FILINGS],
         filings_count=len(message.filings),
         expires_at=message.expires,
     )

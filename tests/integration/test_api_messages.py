@@ -343,3 +343,29 @@ def test_a_cursor_of_another_tenant_shows_only_ones_own(mailbox):
     assert page.json == {"items": [], "next": None}
     crossed = acme("GET", "/v1/archives/contact/c-1", query={"cursor": theirs})
     assert (crossed.status, crossed.code) == (400, "invalid_cursor")
+
+
+def test_no_part_of_an_answer_tells_bcc_to_who_may_not_see_the_mailbox(mailbox):
+    acme("PUT", "/v1/contacts/c-9", {"addresses": ["secret@k.de"]})
+    arrive(mailbox, 1, sender="anna@own.de", extra="Bcc: secret@k.de\r\n", folder=SENT, role="sent")
+    path = f"/v1/messages/{only_message()}"
+
+    shown = [acme("GET", path).text, acme("GET", path + "/filings").text]
+    refused = acme("GET", path + "/raw")
+
+    assert all("secret@k.de" not in text for text in shown)
+    assert (refused.status, refused.code) == (403, "bcc_hidden")
+
+
+def test_a_stranger_who_put_a_copy_into_his_own_sent_folder_sees_no_bcc(mailbox):
+    connect_account(mailbox, TenantId("acme"), "bob", "bob@own.de", filing=True)
+    acme("PATCH", "/v1/accounts/bob", {"owner": "user-1"})
+    arrive(mailbox, 1, sender="anna@own.de", extra="Bcc: secret@k.de\r\n", folder=SENT, role="sent")
+    key = RawKey("30d", TenantId("acme"), "bob", SENT, 1, 1)
+    raw, metadata = mailbox.raw.get(RawKey("30d", TenantId("acme"), "anna", SENT, 1, 1))
+    mailbox.raw.put(key, raw, metadata)
+    match(sqs_event(s3_created(mailbox.raw.bucket, key.text)), context())
+
+    shown = Client("acme", subject="user-1")("GET", f"/v1/messages/{only_message()}").json
+
+    assert shown["bcc"] == []

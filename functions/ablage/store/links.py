@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ablage.errors import Gone
+from ablage.errors import Forbidden, Gone
 from ablage.messages import Copy, Message
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.raw_mail import RawKey
@@ -14,16 +14,25 @@ from ablage.tenancy import TenantId
 _ABSENT = ("403", "404", "NoSuchKey", "NotFound")  # 403: absent, to a role that may not list
 
 
-def raw_link(storage: Storage, s3: Any, message: Message) -> str:
-    """Valid for LINK_SECONDS. The main content first, then any. Raises Gone `raw_expired`."""
-    kept = message.archived.get(message.digest[:16]) or next(iter(message.archived.values()), None)
-    if kept:
-        return storage.archive.link(message.tenant, message.message_id, kept)
+def raw_link(storage: Storage, s3: Any, message: Message, hidden: frozenset[str]) -> str:
+    """Valid for LINK_SECONDS. The main content first, then any; never bytes whose SHA-256 is
+    `hidden`. Raises Gone `raw_expired`, Forbidden `bcc_hidden` where only hidden ones are left."""
+    archived = dict.fromkeys(
+        (message.archived.get(message.digest[:16]), *message.archived.values())
+    )
+    shown = [sha for sha in archived if sha and sha not in hidden]
+    if shown:
+        return storage.archive.link(message.tenant, message.message_id, shown[0])
     main_first = sorted(message.copies, key=lambda copy: copy.digest != message.digest)
-    for copy in main_first:
+    for copy in (copy for copy in main_first if copy.sha256 not in hidden):
         key = _raw_key(message.tenant, copy).text
         if _exists(s3, storage.raw.bucket, key):
             return _link(s3, storage.raw.bucket, key)
+    if hidden:
+        detail = (
+            "It names Bcc recipients: only owner and viewers of its mailbox may read its bytes."
+        )
+        raise Forbidden("bcc_hidden", detail)
     detail = "The mail is no longer kept. Sync its folder again with `since`."
     raise Gone("raw_expired", detail)
 

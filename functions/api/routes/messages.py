@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from aws_lambda_powertools.event_handler import Response
 
+from ablage.accounts import Account
 from ablage.change import ask_repair, change
 from ablage.errors import NotFound
 from ablage.filings import Intent, file_by_hand, mark_private, unfile, unmark_private
@@ -42,7 +43,9 @@ def get_message(message: OpaqueId, caller: Calling) -> Response[MessageView]:
 @operation("GET", "/v1/messages/{message}/raw", "read")
 def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
     """A link to the mail as it was received, valid for five minutes."""
-    url = raw_link(storage(), client("s3"), _find(caller, message))
+    found = _find(caller, message)
+    hidden = frozenset() if _may_see_bcc(caller, found) else _contents_with_bcc(found)
+    url = raw_link(storage(), client("s3"), found, hidden)
     return LinkView(url=url, expires_at=utc_text(now() + timedelta(seconds=LINK_SECONDS)))
 
 
@@ -51,7 +54,9 @@ def list_filings(message: OpaqueId, caller: Calling) -> FilingsView:
     """Every entity the message is filed at."""
     found = _find(caller, message)
     unfiled = [entity_view(entity) for entity in sorted(found.tombstones)]
-    return FilingsView(items=filing_views(found), unfiled=unfiled)
+    return FilingsView(
+        items=filing_views(found, with_bcc=_may_see_bcc(caller, found)), unfiled=unfiled
+    )
 
 
 @operation("PUT", FILING, "file")
@@ -68,7 +73,7 @@ def file_message(
     entity = Entity(entity_type, entity_id)
     intent = file_by_hand(entity, caller.subject, now_text())
     changed = _change(caller, message, intent, seconds, archive_first=True)
-    filing = next(f for f in filing_views(changed) if _is(f, entity))
+    filing = next(f for f in filing_views(changed, with_bcc=False) if _is(f, entity))
     return answer(filing, status=200 if changed.settled else 202)
 
 
@@ -145,4 +150,21 @@ def _may_see_bcc(caller: Caller, message: Message) -> bool:
         return False
     senders = {copy.account_id for copy in message.copies if copy.role == "sent"}
     found = (accounts.get_account(storage().table, caller.tenant, sender) for sender in senders)
-    return any(a is not None and caller.subject in (a.owner, *a.viewers) for a in found)
+    return any(
+        account is not None
+        and _sends_as(account, message.facts.from_key)
+        and caller.subject in (account.owner, *account.viewers)
+        for account in found
+    )
+
+
+def _sends_as(account: Account, from_key: str) -> bool:
+    """Somebody else's account with a copy in a sent folder has no say."""
+    return bool({account.own, *account.aliases} & {from_key, "@" + from_key.rpartition("@")[2]})
+
+
+def _contents_with_bcc(message: Message) -> frozenset[str]:
+    """SHA-256 of the bytes that carry the Bcc field."""
+    if not message.facts.bcc:
+        return frozenset()
+    return frozenset(copy.sha256 for copy in message.copies if copy.role == "sent")
