@@ -41,6 +41,7 @@ class Arrival:
     sort_time: str
     flags: frozenset[str]
     expires: int
+    versions: tuple[int, ...] = ()
 
     @property
     def content(self) -> str:
@@ -92,6 +93,7 @@ def _first(arrival: Arrival) -> Message:
         private="header" if arrival.decision.private else "",
         flags=arrival.flags,
         expires=arrival.expires,
+        versions=arrival.versions,
     )
 
 
@@ -101,7 +103,12 @@ def _gated(arrival: Arrival) -> Copy:
 
 def _join(message: Message, arrival: Arrival) -> Message:
     expires = None if message.expires is None else max(message.expires, arrival.expires)
-    return replace(message, copies=(*message.copies, _gated(arrival)), expires=expires)
+    return replace(
+        message,
+        copies=(*message.copies, _gated(arrival)),
+        expires=expires,
+        versions=max(message.versions, arrival.versions),
+    )
 
 
 def _news(message: Message, arrival: Arrival) -> list[AddressDecision]:

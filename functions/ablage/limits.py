@@ -22,3 +22,7 @@ REQUEST_BYTES = 64 * 1024  # the largest body the API reads
 NAME_CHARACTERS = 200  # of a contact or customer
 LIST_ELEMENTS = 50  # aliases, viewers, folders, own domains: of one list a caller sets
 MESSAGES_COUNTED = 1000  # how far a warning counts the messages it affects
+TEXT_SHOWN_BYTES = 64 * 1024  # of a mail's text in an answer
+EXPLAIN_BYTES = 1024 * 1024  # of a mail that is explained and not stored
+TRACED_ROWS = 2000  # of the overviews, read to find one Message-ID
+TRACED_MESSAGES = 10  # of one Message-ID, in one answer

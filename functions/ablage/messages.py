@@ -131,7 +131,8 @@ class Message:
     `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
     seconds, None = kept. `dormant`: by content digest (16 hex digits), what variants would have
     contributed. `spilled`: a version before this one has parts.
-    `batches`: ids of the last batches that changed it.
+    `batches`: ids of the last batches that changed it. `versions`: of the normaliser and of the
+    policy it was last decided by; empty if it was before they were kept.
     """
 
     tenant: TenantId
@@ -155,6 +156,7 @@ class Message:
     expires: int | None = None
     spilled: bool = False
     batches: tuple[str, ...] = ()
+    versions: tuple[int, ...] = ()
 
     @property
     def accounts(self) -> tuple[str, ...]:

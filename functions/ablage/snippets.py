@@ -19,11 +19,11 @@ def snippet(text: str, html_text: str) -> str:
     return from_text or _shortened(strip_html(html_text[:_LOOKED_AT]))
 
 
-def strip_html(text: str) -> str:
+def strip_html(text: str, characters: int = _CHARACTERS) -> str:
     """The first characters a reader sees; what can't be parsed is left out. Not for rendering."""
     words: list[str] = []
     length, hidden, position = 0, "", 0
-    while position < len(text) and length < _CHARACTERS:
+    while position < len(text) and length < characters:
         token = _TOKEN.match(text, position)
         shown = token[0] if token else " "
         position += len(shown)
@@ -36,7 +36,7 @@ def strip_html(text: str) -> str:
         elif not hidden:
             words.append(shown)
             length += len(shown)
-    return html.unescape("".join(words)[: _CHARACTERS * 2])
+    return html.unescape("".join(words)[: characters * 2])
 
 
 def _hides(tag: str, hidden: str) -> str:

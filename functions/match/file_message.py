@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablage.accounts import Account
+from ablage.addresses import NORMALISER_VERSION
 from ablage.change import change
 from ablage.copies import Arrival, add_copy
 from ablage.delivery_reports import failed_delivery
@@ -78,6 +79,7 @@ def _intent(read: ReadCopy, account: Account, known: Known) -> Intent:
             sort_time=read.sort_time,
             flags=read.flags,
             expires=read.expires,
+            versions=(NORMALISER_VERSION, known.policies[account.tenant].version),
         )
     )
 

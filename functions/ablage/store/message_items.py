@@ -4,7 +4,7 @@ facts.
 MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a`
 address
 decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl`
-flags, `dl` failed deliveries, `b` batches.
+flags, `dl` failed deliveries, `vs` versions, `b` batches.
 Long lists spill to PART items, named by version and content, written before the item and never
 changed.
 """
@@ -123,6 +123,7 @@ def _head(message: Message) -> Item:
         "pv": message.private,
         "fl": sorted(message.flags),
         "b": list(message.batches),
+        "vs": list(message.versions),
         "dl": [[f.recipient, f.status, f.report] for f in message.delivery],
         "expires": message.expires,
     }
@@ -153,6 +154,7 @@ def message_from_items(
         archived={k: sha.hex() for k, sha in item.get("ar", {}).items()},
         private=item.get("pv", ""),
         flags=frozenset(item.get("fl", ())),
+        versions=tuple(item.get("vs", ())),
         delivery=tuple(DeliveryFailure(*value) for value in item.get("dl", ())),
         expires=item.get("expires"),
         spilled="parts" in item,

@@ -5,6 +5,7 @@ A row carries the version of the message it was made from; a newer one is never 
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from ablage.limits import UNMATCHED_RECIPIENTS
 from ablage.messages import Entity, Message
@@ -17,6 +18,7 @@ SNIPPET_BYTES = 160
 PARTY_BYTES = 96
 ROW_FILINGS = 3
 TOMBSTONE_SECONDS = 24 * 3600  # longer than any writer lives, shorter than any retention class
+MAIL_ID_DIGEST = 8  # bytes of it in an overview row, for finding a mail by its Message-ID
 UNMATCHED_TTL = timedelta(days=90)  # of a filed message's other addresses
 
 Rows = dict[Key, Item]
@@ -31,6 +33,11 @@ def cut(text: str, limit: int) -> str:
 def wanted_rows(message: Message) -> Rows:
     """Every row the message wants, tombstone rows of `gone` left out."""
     return dict([*_archive_rows(message), *_overview_rows(message), *_unmatched_rows(message)])
+
+
+def mail_id_digest(mail_id: str) -> bytes | None:
+    """What an overview row keeps of a Message-ID; None of none."""
+    return sha256(mail_id.encode()).digest()[:MAIL_ID_DIGEST] if mail_id else None
 
 
 def archive_key(message: Message, entity: Entity) -> Key:
@@ -68,6 +75,7 @@ def _overview_rows(message: Message) -> Iterator[tuple[Key, Item]]:
         "n": len(filed),
         "fi": filed[:ROW_FILINGS] or None,
         "r": message.reason(),
+        "i": mail_id_digest(message.facts.mail_id),
         "expires": message.expires,
     }
     for account in message.accounts:
