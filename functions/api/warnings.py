@@ -40,6 +40,21 @@ def account_warnings(table: Table, account: Account) -> list[Warning_]:
     return _warnings(table, account, list(_entities(owners))) if owners else []
 
 
+def alias_warnings(account: Account, seen: Iterable[str]) -> list[Warning_]:
+    """Addresses the mailbox sends as: declared ones are no news."""
+    return [
+        Warning_(
+            code="alias_suggested",
+            detail="Mail in the sent folder comes from this address. If it is yours, add it to the "
+            "account's aliases: mail from it is then outbound wherever it lies.",
+            account=account.account_id,
+            address=address,
+        )
+        for address in sorted(seen)
+        if not {address, "@" + address.rpartition("@")[2]} & {account.own, *account.aliases}
+    ]
+
+
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
     yield from (("contact", contact) for contact in sorted(owners.contacts))
     yield from (("customer", customer) for customer in sorted(owners.customers))

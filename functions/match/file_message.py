@@ -13,6 +13,7 @@ from ablage.mail_parties import header_identity
 from ablage.matching import Knowledge, decide
 from ablage.messages import Message
 from ablage.policy import Policy
+from ablage.store.accounts import suggest_alias
 from ablage.store.jobs import tick_copy
 from ablage.store.knowledge import Case, Found, knowledge, read_accounts, read_found
 from ablage.store.storage import Storage
@@ -52,8 +53,17 @@ def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | No
     if account is not None:
         message = change(storage, account.tenant, read.message_id, _intent(read, account, known))
         _note_failed_delivery(storage, account.tenant, read)
+        _note_alias(storage, account, read, message)
     tick(storage, read.key.tenant, read.job, read.copy.copy_id)
     return message
+
+
+def _note_alias(
+    storage: Storage, account: Account, read: ReadCopy, message: Message | None
+) -> None:
+    """Sent as an address nobody declared: the account shows it as a suggestion."""
+    if message and message.facts.via == "sent_folder" and read.parties.role == "sent":
+        suggest_alias(storage.table, account.tenant, account.account_id, message.facts.from_key)
 
 
 def _note_failed_delivery(storage: Storage, tenant: TenantId, read: ReadCopy) -> None:

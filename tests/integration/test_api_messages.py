@@ -369,3 +369,19 @@ def test_a_stranger_who_put_a_copy_into_his_own_sent_folder_sees_no_bcc(mailbox)
     shown = Client("acme", subject="user-1")("GET", f"/v1/messages/{only_message()}").json
 
     assert shown["bcc"] == []
+
+
+def test_an_undeclared_alias_is_suggested_until_it_is_declared(aws):
+    account = {"id": "anna", "address": "anna@own.de", "host": "imap.own.de", "username": "anna"}
+    filing = {"automatic_filing": {"enabled": True, "since": "2026-01-01T00:00:00Z"}}
+    acme("POST", "/v1/accounts", account | {"password": "canary"} | filing)
+    acme("PUT", "/v1/contacts/c-1", {"addresses": ["team@own.de"]})
+
+    for number in (1, 2):
+        arrive(aws, number, sender="alias@shop.de", folder=SENT, role="sent")
+
+    codes = [(w["code"], w["address"]) for w in acme("GET", "/v1/accounts/anna").json["warnings"]]
+    assert codes == [("alias_suggested", "alias@shop.de")]
+    assert len(archive("contact/c-1")) == 2
+    acme("PATCH", "/v1/accounts/anna", {"aliases": ["alias@shop.de"]})
+    assert acme("GET", "/v1/accounts/anna").json["warnings"] == []

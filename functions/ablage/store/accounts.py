@@ -14,6 +14,7 @@ from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
+SUGGESTIONS = 20
 _TUPLES = ("viewers", "aliases", "folders")
 _STORED = tuple(
     field.name for field in fields(Account) if field.name not in {"tenant", "account_id"}
@@ -109,6 +110,25 @@ def write_state(
     if before is None or before.interval != state.interval:
         _move_due(table, tenant, account_id, state.interval)
     return True
+
+
+def suggest_alias(table: Table, tenant: TenantId, account_id: str, address: str) -> None:
+    """The mailbox sends as `address` without having declared it: remembered once, at most
+    SUGGESTIONS of them. Nothing is learned by itself: a person declares it, or does not."""
+    is_news = (
+        "attribute_exists(pk) AND NOT contains(alias_hints, :address)"
+        " AND (attribute_not_exists(alias_hints) OR size(alias_hints) < :most)"
+    )
+    values = {":one": {address}, ":address": address, ":most": SUGGESTIONS}
+    try:
+        table.update(
+            keys.account_state(tenant, account_id),
+            "ADD alias_hints :one",
+            condition=is_news,
+            values=values,
+        )
+    except ConditionFailed:
+        return
 
 
 def _move_due(table: Table, tenant: TenantId, account_id: str, interval: int) -> None:

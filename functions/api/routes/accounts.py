@@ -39,7 +39,7 @@ from api.schemas import (
     no_content,
 )
 from api.tenant import Calling
-from api.warnings import account_warnings
+from api.warnings import account_warnings, alias_warnings
 
 
 @operation("POST", "/v1/accounts", "manage")
@@ -139,7 +139,8 @@ def _detail(account: Account, status: int = 200) -> Response[AccountDetail]:
     known = connections.states(table, account.tenant, [account.account_id])
     state = known.get(account.account_id)
     noted = [Warning_(code=code, detail=code) for code in (state or {}).get("warnings", ())]
-    warnings = account_warnings(table, account) + noted
+    suggested = alias_warnings(account, (state or {}).get("alias_hints", ()))
+    warnings = account_warnings(table, account) + suggested + noted
     shown = view(account, state)
     detail = AccountDetail(**shown.model_dump(), warnings=warnings)
     return answer(detail, status=status, version=account.version)
