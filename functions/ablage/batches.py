@@ -17,7 +17,7 @@ DELETE_ARCHIVE, MERGE_CONTACT = "delete_archive", "merge_contact"
 UNDOABLE = (BACKFILL_CONTACT, BACKFILL_ACCOUNT, PURGE_BLOCKED, REEVALUATE, DELETE_ARCHIVE)
 KINDS = (*UNDOABLE, UNDO, MERGE_CONTACT)
 UNDO_DAYS = 7
-MARKS = 20  # batches a message remembers: a retry comes within minutes, not twenty batches later
+MARKS = 50  # batches a message remembers; none counts after its undo_until
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 A whole batch is read first, each mail in its own guard, then known in one round, then filed one by
 one. A record that fails is retried alone; every step before it stands and is not done twice.
+Slices of batches come last and take what time is left.
 """
 
 import json
@@ -26,8 +27,11 @@ from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
+from match.batches import SLICE_SECONDS, run_batch
 from match.file_message import Known, file_message, know, tick
 from match.read_copy import ReadCopy, read_copy
+
+RESERVE_SECONDS = 15  # of the invocation, for the message a slice is at
 
 logger = Logger(service="match")
 
@@ -39,6 +43,7 @@ class Task:
     copies: list[ReadCopy] = field(default_factory=list)
     expired: list[tuple[RawKey, str | None]] = field(default_factory=list)
     repair: dict[str, str] | None = None
+    batch: dict[str, str] | None = None
     error: Exception | None = None
 
 
@@ -50,15 +55,18 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     def handle(record: SQSRecord) -> None:
         try:
-            _do(where, tasks[record.message_id], known)
+            task = tasks[record.message_id]
+            _do(where, task, known)
+            _work_off(where, task, context)
         except Exception as error:
             logger.error(  # noqa: TRY400  a traceback may quote a mail
                 "record_failed", extra={"fault": _place(error)}
             )
             raise
 
+    records = sorted(event["Records"], key=lambda r: tasks[r["messageId"]].batch is not None)
     answer = process_partial_response(
-        event=event, record_handler=handle, processor=processor, context=context
+        event={"Records": records}, record_handler=handle, processor=processor, context=context
     )
     logger.info(
         "matched",
@@ -85,6 +93,7 @@ def _read(where: Storage, body: str) -> Task:
 
 def _read_into(where: Storage, task: Task, body: dict[str, Any]) -> None:
     task.repair = body.get("repair")
+    task.batch = body.get("batch")
     for key, job in _keys(where, body):
         try:
             task.copies.append(read_copy(where, key, job))
@@ -116,6 +125,14 @@ def _do(where: Storage, task: Task, known: Known) -> None:
         tick(where, key.tenant, job, key.copy_id)
     if task.repair:
         _repair(where, task.repair)
+
+
+def _work_off(where: Storage, task: Task, context: LambdaContext) -> None:
+    """A slice there is no time for comes with the next tick: its job stays due."""
+    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    if task.batch and left > 0:
+        tenant = tenant_id(task.batch["tenant"])
+        run_batch(where, tenant, task.batch["job"], seconds=min(left, SLICE_SECONDS))
 
 
 def _repair(where: Storage, repair: dict[str, str]) -> None:

@@ -1,4 +1,5 @@
-"""Every minute: who is due? Polls to SyncQueue, leftover work and jobs to BackfillQueue.
+"""Every minute: who is due? Polls to SyncQueue, leftover work and jobs to BackfillQueue, batches to
+MatchQueue.
 
 checkpoint 10:02           tick of 10:05 |--- 10:03, 10:04, 10:05 are sent, then the checkpoint
 moves to 10:05. A tick that dies in between is repeated by the next; a poll sent twice looks twice,
@@ -92,7 +93,12 @@ def _send(store: Storage, polls: list[TenantBody], threads: int) -> None:
 def _send_waiting(store: Storage, now: int, summary: Summary) -> None:
     """Oldest first; what is not served this minute is older the next."""
     found = due.waiting(store.table, now, MORE_PER_TICK)
-    store.queues.backfill_batch([TenantBody(entry.tenant, _body(entry, now)) for entry in found])
+    batches = [entry for entry in found if entry.batch_id]
+    others = [entry for entry in found if not entry.batch_id]
+    store.queues.backfill_batch([TenantBody(entry.tenant, _body(entry, now)) for entry in others])
+    store.queues.match_batch(
+        [{"batch": {"tenant": entry.tenant, "job": entry.batch_id}} for entry in batches]
+    )
     summary.count("waiting", len(found))
 
 

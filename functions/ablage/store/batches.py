@@ -148,12 +148,14 @@ def _call_back(batch: Batch, undo: Batch) -> dict[str, Any]:
     nobody_else = "attribute_not_exists(undone_by)"
     unclaimed = "due_sk = :seen" if batch.due_at else "attribute_not_exists(due)"
     seen = {":seen": _due_sk(batch.tenant, batch.job_id, batch.due_at)} if batch.due_at else {}
-    return update_action(
+    action = update_action(
         keys.job(batch.tenant, batch.job_id),
-        "SET undone_by = :undo REMOVE due, due_sk",
-        {":undo": undo.job_id, **seen},
+        "SET undone_by = :undo, #state = :undone REMOVE due, due_sk",
+        {":undo": undo.job_id, ":undone": "undone", **seen},
         condition=f"attribute_exists(pk) AND {nobody_else} AND {unclaimed}",
     )
+    action["Update"]["ExpressionAttributeNames"] = {"#state": "state"}
+    return action
 
 
 def put_ledger(table: Table, batch: Batch, message_id: str, entry: Ledger, now: int) -> None:

@@ -11,12 +11,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Waiting:
-    """Work left over, or a job: due since `at` (epoch seconds)."""
+    """Work left over, a job for sync, or a batch for match: due since `at` (epoch seconds)."""
 
     at: int
     tenant: TenantId
     account_id: str = ""
     job_id: str = ""
+    batch_id: str = ""
 
 
 def due_accounts(table: Table, interval: int, minute: int) -> list[tuple[TenantId, str]]:
@@ -43,6 +44,8 @@ def _waiting(item: Item) -> Waiting:
     at, tenant, rest = item["due_sk"].split("#", 2)
     if item["sk"] == "MORE":
         return Waiting(int(at), TenantId(tenant), account_id=rest)
+    if rest.startswith("batch:"):
+        return Waiting(int(at), TenantId(tenant), batch_id=rest.removeprefix("batch:"))
     return Waiting(int(at), TenantId(tenant), job_id=rest.removeprefix("job:"))
 
 

@@ -32,7 +32,8 @@ def cut(text: str, limit: int) -> str:
 
 def wanted_rows(message: Message) -> Rows:
     """Every row the message wants, tombstone rows of `gone` left out."""
-    return dict([*_archive_rows(message), *_overview_rows(message), *_unmatched_rows(message)])
+    rows = (_archive_rows, _unfiled_rows, _overview_rows, _unmatched_rows)
+    return dict(row for made in rows for row in made(message))
 
 
 def mail_id_digest(mail_id: str) -> bytes | None:
@@ -67,6 +68,21 @@ def _archive_rows(message: Message) -> Iterator[tuple[Key, Item]]:
     shown = _shown(message)
     for entity, filing in message.filings.items():
         yield archive_key(message, entity), shown | {"o": sorted(filing.origins)}
+
+
+def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:
+    """By these a merge of contacts finds the tombstones; one that was lifted leaves its row."""
+    for entity in sorted(message.tombstones):
+        yield (
+            keys.unfiled_entry(
+                message.tenant,
+                entity.kind,
+                entity.entity_id,
+                message.sort_time,
+                message.message_id,
+            ),
+            {},
+        )
 
 
 def _overview_rows(message: Message) -> Iterator[tuple[Key, Item]]:
