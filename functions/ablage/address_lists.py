@@ -19,6 +19,13 @@ _TOKEN = re.compile(
     r"|\[[^\[\]<>@\"]*+\]"
     r"|[\s\S]"
 )
+# One entry as nearly all are written, with the comma behind it. What it does not match, and what
+# has no usable address, is read token by token.
+_SPEC = r"[^\s\"(),:;<>@\[\]\\=']++@[^\s\"(),:;<>@\[\]\\=']++"
+_USUAL_ENTRY = re.compile(
+    rf'\s*+(?:(?:"([^"\\]*+)"|((?:[^"(),:;<>@\[\]\\=]++|{ENCODED_WORD})*+))\s*+<({_SPEC})>'
+    rf"|({_SPEC}))\s*+(?:,|\Z)"
+)
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _COMMENT_PART = re.compile(r"\\.|[()]", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -37,9 +44,11 @@ class Mailbox:
 
 def split_mailboxes(text: str) -> tuple[Mailbox, ...]:
     """The mailboxes of an address field, groups flattened, at most MAILBOXES. Never raises."""
-    found: list[Mailbox] = []
+    found, rest = _usual_entries(text)
+    if not rest or len(found) >= MAILBOXES:
+        return tuple(found)
     entry = _Entry()
-    for kind, part in _tokens(text):
+    for kind, part in _tokens(rest):
         if entry.takes(kind, part):
             continue
         found += entry.mailboxes()
@@ -49,6 +58,21 @@ def split_mailboxes(text: str) -> tuple[Mailbox, ...]:
         if kind == "<":
             entry.takes(kind, part)
     return (*found, *entry.mailboxes())
+
+
+def _usual_entries(text: str) -> tuple[list[Mailbox], str]:
+    """The mailboxes of the entries at the front that are written as usual, and what is left."""
+    found: list[Mailbox] = []
+    end = 0
+    while len(found) < MAILBOXES and (entry := _USUAL_ENTRY.match(text, end)):
+        quoted, words, in_brackets, bare = entry.groups()
+        spec = bare or in_brackets
+        address = _address(spec)
+        if address is None:
+            break
+        found.append(Mailbox(_shown(quoted or words or ""), address, spec))
+        end = entry.end()
+    return found, text[end:]
 
 
 def strip_comments(text: str) -> str:
@@ -241,4 +265,8 @@ def _unquoted(spec: str) -> str:
 
 def _name(words: list[str]) -> str:
     parts = (_QUOTED_PAIR.sub(r"\1", w[1:-1]) if w[:1] == '"' and len(w) > 1 else w for w in words)
-    return " ".join(decode_words("".join(parts)).split())[:_TEXT]
+    return _shown("".join(parts))
+
+
+def _shown(name: str) -> str:
+    return " ".join(decode_words(name).split())[:_TEXT]

@@ -16,6 +16,11 @@ _ZONES = {  # hours east of Greenwich: those of RFC 5322 4.3, and more that mail
     "west": 1, "cest": 2, "mest": 2, "mesz": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9,
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
 }  # fmt: skip
+_USUAL = re.compile(
+    rf"\s*(?:(?:{'|'.join(_DAYS)})\s*,\s*)?(\d{{1,2}})\s+({'|'.join(_MONTHS)})\s+(\d{{4}})\s+"
+    r"(\d{2}):(\d{2}):(\d{2})\s+([+-])(\d{2})(\d{2})(?:\s+\([a-z]{1,5}\))?\s*",
+    re.ASCII | re.IGNORECASE,
+)
 _TIME = re.compile(r"(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:[.,]\d{1,9})?)?(am|pm)?")
 _OFFSET = re.compile(r"(?:ut|utc|gmt)?([+-])(\d{1,2}):?(\d{2})")
 _NUMERIC_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -29,6 +34,9 @@ _GLUED_OFFSET = re.compile(r"(\d)([+-]\d{4})\b")
 def parse_date(text: str) -> datetime | None:
     """The moment a Date field names, in UTC. No zone, an unknown one, and `-0000` count as UTC
     (RFC 5322 4.3). None where it is no date. Never raises."""
+    usual = _USUAL.fullmatch(text) if len(text) < _LONGEST else None
+    if usual:
+        return _usual(usual)
     reading = _Reading()
     plain = strip_comments(text[-_LONGEST:]).lower()
     plain = _ISO_T.sub(r"\1 \2 \3", plain)
@@ -41,8 +49,23 @@ def parse_date(text: str) -> datetime | None:
 
 def parse_received(text: str) -> datetime | None:
     """The date of a Received field (RFC 5321 4.4): what stands behind its last semicolon."""
+    _, semicolon, date = text.rpartition(";")
+    usual = _USUAL.fullmatch(date) if len(date) < _LONGEST else None
+    if semicolon and usual:
+        return _usual(usual)
     _, semicolon, date = strip_comments(text[-_LONGEST:]).rpartition(";")
     return parse_date(date) if semicolon else None
+
+
+def _usual(found: re.Match[str]) -> datetime | None:
+    """`Fri, 20 Nov 2026 10:00:00 +0100 (CET)`, as nearly all are written."""
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    reading = _Reading()
+    reading.numbers, reading.month = [day, year], _MONTHS.index(month.lower()) + 1
+    reading.clock = (int(hour), int(minute), int(second))
+    east = timedelta(hours=int(hours), minutes=int(minutes))
+    reading.offset = east if sign == "+" else -east
+    return reading.moment()
 
 
 class _Reading:

@@ -8,11 +8,11 @@ from ablage.header_fields import clean, utf8_or_western
 from ablage.japanese import decode_japanese
 
 # The text ends at `?=`; mailers leave `?` in it, so only `=?` of a next word bounds the search.
-ENCODED_WORD = (
-    r"=\?[^?\s*\"<>]{1,60}(?:\*[^?\s]{0,20})?\?[bBqQ]\?"
-    r"(?:[^?=]++|=(?!\?[^=])|\?(?!=))*+\?="
-)
-_WORD = re.compile(ENCODED_WORD)
+_CHARSET = r"[^?\s*\"<>]{1,60}"
+_LANGUAGE = r"(?:\*[^?\s]{0,20})?"
+_TEXT = r"(?:[^?=]++|=(?!\?[^=])|\?(?!=))*+"
+ENCODED_WORD = rf"=\?{_CHARSET}{_LANGUAGE}\?[bBqQ]\?{_TEXT}\?="
+_WORD = re.compile(rf"=\?({_CHARSET}){_LANGUAGE}\?([bBqQ])\?({_TEXT})\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]+")
 
@@ -57,16 +57,18 @@ def decode_words(text: str) -> str:
     charset = ""
     end = 0
     for word in _WORD.finditer(text):
-        gap = text[end : word.start()]
-        _, name, encoding, rest = word[0].split("?", 3)
-        name = name.partition("*")[0].lower()
-        if pending and (name != charset or gap.strip()):
+        name, encoding, written = word.groups()
+        name = name.lower()
+        start, behind = word.span()
+        gap = text[end:start]
+        apart = bool(gap) and not gap.isspace()
+        if pending and (apart or name != charset):
             out.append(decode_charset(bytes(pending), charset))
             pending.clear()
-        if gap.strip() or not end:
+        if apart or not end:
             out.append(gap)
-        pending += _word_bytes(encoding, rest[:-2])
-        charset, end = name, word.end()
+        pending += _word_bytes(encoding, written)
+        charset, end = name, behind
     out.append(decode_charset(bytes(pending), charset))
     out.append(text[end:])
     return _BIDI_CONTROLS.sub("", clean("".join(out)))

@@ -15,6 +15,9 @@ from ablage.limits import HEADER_BYTES
 _BLANK_LINE = re.compile(rb"\n\r*\n|\r\r(?=[^\r\n])")
 _LINE_END_WITH_CR = re.compile(rb"\r+\n?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_UNUSUAL = re.compile(rb"[^\t\n -~]")
+_USUAL_FIELD = re.compile(r"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_FRONT = 16 * 1024  # bytes in which nearly all headers end
 _LEADING = b"\r\n \t\x00"
 _LEADING_BYTES = frozenset(bytes([byte]) for byte in _LEADING)
 _WHITE_CONTROLS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]")
@@ -34,6 +37,9 @@ def split_fields(raw: bytes) -> HeaderBlock:
     """The fields of the header block, of which at most HEADER_BYTES are read. Never raises."""
     block, limited = _header_block(raw)
     problems = ["header_limited"] if limited else []
+    usual = _usual_fields(block)
+    if usual is not None:
+        return HeaderBlock(usual, tuple(problems))
     if b"\x00" in block:
         problems.append("nul_bytes")
     fields: list[tuple[str, list[bytes]]] = []
@@ -48,6 +54,28 @@ def split_fields(raw: bytes) -> HeaderBlock:
     return HeaderBlock(
         tuple((name, decode_bytes(b" ".join(lines))) for name, lines in fields), tuple(problems)
     )
+
+
+def _usual_fields(block: bytes) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a block of ASCII that holds nothing but fields: most. None for any other."""
+    if _UNUSUAL.search(block):
+        return None
+    text = block.decode("ascii")
+    fields: list[tuple[str, str]] = []
+    end = 0
+    for found in _USUAL_FIELD.finditer(text):
+        if found.start() != end:
+            return None
+        end = found.end()
+        name, value = found.groups()
+        fields.append((name.lower(), _unfolded(value)))
+    return tuple(fields) if end == len(text) else None
+
+
+def _unfolded(value: str) -> str:
+    if "\n" in value:
+        value = " ".join([line.strip(" \t") for line in value.split("\n")])
+    return value.replace("\t", " ").strip()
 
 
 def body_start(raw: bytes) -> int:
@@ -93,6 +121,9 @@ def _leading(raw: bytes) -> int:
 def _header_block(raw: bytes) -> tuple[bytes, bool]:
     """The block with every line end as LF, and whether it was cut at HEADER_BYTES."""
     start = _leading(raw)
+    front = raw[start : start + _FRONT].replace(b"\r\n", b"\n")
+    if b"\r" not in front and (length := front.find(b"\n\n")) >= 0:
+        return front[:length], False
     end = min(len(raw), start + HEADER_BYTES)
     found = _BLANK_LINE.search(raw, start, end)
     block = raw[start : found.start() + 1 if found else end].replace(b"\r\n", b"\n")
