@@ -8,9 +8,11 @@ From makes that content the main one.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ablage.authentication import VERDICTS
 from ablage.filings import Intent, manual_only
 from ablage.matching import Decision
 from ablage.messages import (
+    ACCEPTED,
     CONTENT_DIGITS,
     OWN_ADDRESS,
     AddressDecision,
@@ -19,14 +21,15 @@ from ablage.messages import (
     Facts,
     Filing,
     Message,
+    identity,
 )
 from ablage.tenancy import TenantId
 
-VARIANT = "variant"
+VARIANT, FAN_OUT = "variant", "fan_out"
 HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
 PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)
-_OPEN = ("filing_off", "before_since", "kind", "claimed_own")  # gates of a copy, not of an address
+_OPEN = ("filing_off", "before_since", "kind")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Arrival:
     flags: frozenset[str]
     expires: int
     versions: tuple[int, ...] = ()
+    vouched: Decision | None = None
 
     @property
     def content(self) -> str:
@@ -50,7 +54,7 @@ class Arrival:
     @property
     def is_gated(self) -> bool:
         """Nothing of it was decided: its account, or its kind, is not filed."""
-        return all(decision.reason in _OPEN for decision in self.decision.addresses)
+        return all(is_open(decision) for decision in self.decision.addresses)
 
     @property
     def is_draft(self) -> bool:
@@ -61,18 +65,49 @@ def add_copy(arrival: Arrival) -> Intent:
     """The union of the message and this copy; nothing to do when it has the copy already."""
 
     def intent(message: Message | None) -> Message | None:
-        if message is None:
-            return _apply(_first(arrival), arrival.decision.addresses)
-        if message.has_copy(arrival.copy.copy_id):
-            return _stored_again(message, arrival)
-        joined = _join(message, arrival)
-        if arrival.copy.digest == message.digest:
-            return _apply(_turned(joined, arrival), _news(message, arrival))
-        if _becomes_main(message, arrival):
-            return _rule(joined, arrival)
-        return _as_variant(joined, message, arrival)
+        now = _by_word(message, arrival)
+        wanted = _added(message, now)
+        return _flagged(wanted, message, now) if wanted else None
 
     return intent
+
+
+def _by_word(message: Message | None, arrival: Arrival) -> Arrival:
+    """A person's verdict stands for every copy."""
+    if message is None or message.review != ACCEPTED or arrival.vouched is None:
+        return arrival
+    return replace(arrival, decision=arrival.vouched, vouched=None)
+
+
+def _added(message: Message | None, arrival: Arrival) -> Message | None:
+    if message is None:
+        return _apply(_first(arrival), arrival.decision.addresses)
+    if message.has_copy(arrival.copy.copy_id):
+        return _accepted(message, arrival) or _stored_again(message, arrival)
+    joined = _join(message, arrival)
+    if arrival.copy.digest == message.digest:
+        return _apply(_turned(joined, arrival), _news(message, arrival))
+    if _becomes_main(message, arrival):
+        return _rule(joined, arrival)
+    return _as_variant(joined, message, arrival)
+
+
+def _accepted(message: Message, arrival: Arrival) -> Message | None:
+    """What was held is decided, from the copy it was held for."""
+    if not message.awaits_decision or arrival.copy.digest != message.digest:
+        return None
+    left = tuple(decision for decision in message.decisions if not decision.is_held)
+    bare = replace(message, decisions=left)
+    return _apply(_turned(bare, arrival), arrival.decision.addresses)
+
+
+def _flagged(wanted: Message, before: Message | None, arrival: Arrival) -> Message:
+    """One address filed it at very many contacts: that is the rule, and worth a look."""
+    known = {identity(decision) for decision in before.decisions} if before else set()
+    filed = {identity(d) for d in wanted.decisions if d.reason in _FILES} - known
+    if not filed & arrival.decision.wide or not wanted.filings:
+        return wanted
+    return replace(wanted, flags=wanted.flags | {FAN_OUT})
 
 
 def _stored_again(message: Message, arrival: Arrival) -> Message | None:
@@ -87,13 +122,23 @@ def _first(arrival: Arrival) -> Message:
         tenant=arrival.tenant,
         message_id=arrival.message_id,
         sort_time=arrival.sort_time,
-        facts=arrival.facts,
+        facts=_facts(arrival),
         digest=arrival.copy.digest,
         copies=(_gated(arrival),),
         private="header" if arrival.decision.private else "",
         flags=arrival.flags,
         expires=arrival.expires,
         versions=arrival.versions,
+    )
+
+
+def _facts(arrival: Arrival) -> Facts:
+    decision = arrival.decision
+    return replace(
+        arrival.facts,
+        direction=decision.direction,
+        via=decision.via,
+        authentication=decision.authentication,
     )
 
 
@@ -128,13 +173,15 @@ def _turned(message: Message, arrival: Arrival) -> Message:
     that of the copy which decided."""
     facts = message.facts
     if arrival.decision.authoritative and facts.via != "sent":
-        facts = arrival.facts
-    elif facts.direction == "inbound" and arrival.facts.direction == "outbound":
-        facts = replace(facts, direction="outbound", via=arrival.facts.via)
-    if not arrival.is_gated and all(d.reason in _OPEN for d in message.decisions):
+        facts = _facts(arrival)
+    elif facts.direction == "inbound" and arrival.decision.direction == "outbound":
+        facts = replace(facts, direction="outbound", via=arrival.decision.via)
+    if not arrival.is_gated and all(map(is_open, message.decisions)):
         facts = replace(facts, kind=arrival.facts.kind)
     bcc = tuple(dict.fromkeys((*facts.bcc, *message.facts.bcc, *arrival.facts.bcc)))
-    turned = replace(message, facts=replace(facts, bcc=bcc))
+    said = (message.facts.authentication, arrival.decision.authentication)
+    facts = replace(facts, bcc=bcc, authentication=min(said, key=VERDICTS.index))
+    turned = replace(message, facts=facts)
     return _made_private(turned) if arrival.decision.private else turned
 
 
@@ -156,7 +203,7 @@ def _becomes_main(message: Message, arrival: Arrival) -> bool:
 def _rule(message: Message, arrival: Arrival) -> Message:
     """This content becomes the main one, and re-decides what the other one filed by itself."""
     own = tuple(d for d in message.decisions if d.where == OWN_ADDRESS)
-    looked_at = [d for d in message.decisions if d.where != OWN_ADDRESS and d.reason not in _OPEN]
+    looked_at = [d for d in message.decisions if d.where != OWN_ADDRESS and not is_open(d)]
     left = {
         entity: kept
         for entity, filing in message.filings.items()
@@ -166,7 +213,7 @@ def _rule(message: Message, arrival: Arrival) -> Message:
     main = replace(
         message,
         digest=arrival.copy.digest,
-        facts=arrival.facts,
+        facts=_facts(arrival),
         decisions=own,
         filings=left,
         private=mark or ("header" if arrival.decision.private else ""),
@@ -180,7 +227,7 @@ def _rule(message: Message, arrival: Arrival) -> Message:
 def _as_variant(joined: Message, message: Message, arrival: Arrival) -> Message:
     """Kept, listed, flagged; its addresses lie dormant. The own-address rule counts every copy."""
     news = _news(message, arrival)
-    looked_at = [d for d in news if d.where != OWN_ADDRESS and d.reason not in _OPEN]
+    looked_at = [d for d in news if d.where != OWN_ADDRESS and not is_open(d)]
     flags = joined.flags if arrival.is_draft else joined.flags | {VARIANT}
     dormant = _dormant(joined, arrival.content, looked_at)
     varied = replace(joined, flags=flags, dormant=dormant)
@@ -204,25 +251,24 @@ def _without_looked_at(filing: Filing) -> Filing | None:
     return replace(filing, origins=origins, paths=()) if origins else None
 
 
+def is_open(decision: AddressDecision) -> bool:
+    """A gate of the copy, not of the address: a copy that passes it decides."""
+    return decision.reason in _OPEN or decision.is_held
+
+
 def _apply(message: Message, decisions: Iterable[AddressDecision]) -> Message:
-    """Adds what is new. Gates of copies are remembered only while nothing is decided."""
-    kept = [d for d in message.decisions if d.reason not in _OPEN]
-    known = {_identity(decision) for decision in kept}
-    news = {_identity(d): d for d in decisions if _identity(d) not in known}
-    closed = [decision for decision in news.values() if decision.reason not in _OPEN]
-    if not kept and not closed:
-        return replace(
-            message, decisions=tuple(dict.fromkeys([*message.decisions, *news.values()]))
-        )
-    shortened = (replace(decision, hits=decision.hits[:HITS_KEPT]) for decision in closed)
-    filed = replace(message, decisions=(*kept, *shortened))
+    """Adds what is new. Gates of copies are remembered only while no address is decided."""
+    kept = [d for d in message.decisions if not is_open(d)]
+    known = {identity(decision) for decision in kept}
+    news = {identity(d): d for d in decisions if identity(d) not in known}
+    closed = [decision for decision in news.values() if not is_open(decision)]
+    decided = any(decision.where != OWN_ADDRESS for decision in (*kept, *closed))
+    marks = [] if decided else [d for d in (*message.decisions, *news.values()) if is_open(d)]
+    shortened = [replace(decision, hits=decision.hits[:HITS_KEPT]) for decision in closed]
+    filed = replace(message, decisions=(*kept, *shortened, *dict.fromkeys(marks)))
     if message.private:
         return filed
     return replace(filed, filings=_filed(filed, closed))
-
-
-def _identity(decision: AddressDecision) -> tuple[str, bool]:
-    return decision.address, decision.where == OWN_ADDRESS
 
 
 def _filed(message: Message, decisions: Iterable[AddressDecision]) -> dict[Entity, Filing]:

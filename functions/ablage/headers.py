@@ -4,13 +4,14 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from types import MappingProxyType
 
 from ablage.address_lists import Mailbox, split_mailboxes
-from ablage.authentication import verdict
+from ablage.authentication import Evidence
 from ablage.dates import parse_date, parse_received
 from ablage.encoded_words import decode_words
 from ablage.header_fields import split_fields
@@ -31,7 +32,8 @@ class Headers:
 
     `date` and `received` (topmost parsable Received) are aware, in UTC; ids are without `<>`, empty
     if absent; `unparseable` are entries of address fields that hold no usable address, as written;
-    `fields` are unfolded but not decoded, by lower-case name.
+    `fields` are unfolded but not decoded, by lower-case name; `relays` are the Received fields
+    above the topmost Authentication-Results.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -49,6 +51,7 @@ class Headers:
     in_reply_to: str
     references: tuple[str, ...]
     received: datetime | None
+    relays: tuple[str, ...]
     problems: tuple[str, ...]
 
     def get(self, name: str) -> str | None:
@@ -60,13 +63,12 @@ class Headers:
         return self.fields.get(name.lower(), ())
 
     @property
-    def authentication(self) -> str:
-        """`pass`, `fail` or `none`: the topmost Authentication-Results, the provider's own."""
-        return verdict(self.get("authentication-results") or "")
-
-    @property
-    def auth_failed(self) -> bool:
-        return self.authentication == "fail"
+    def evidence(self) -> Evidence:
+        """What `ablage.authentication` judges the sender by."""
+        senders = {box.address.domain: None for box in self.from_ if box.address}
+        only = len(self.from_) == 1 and len(senders) == 1
+        results = self.get("authentication-results") or ""
+        return Evidence(results, next(iter(senders)) if only else "", self.relays)
 
     @property
     def delivered(self) -> bool:
@@ -114,6 +116,7 @@ def read_headers(raw: bytes) -> Headers:
         in_reply_to=next(iter(_ids(_first(fields, "in-reply-to"))), ""),
         references=_ids(_first(fields, "references")),
         received=_received(fields),
+        relays=_above_results(block.fields) if "authentication-results" in fields else (),
         problems=(*block.problems, *_problems(fields, boxes, date, message_ids)),
     )
 
@@ -150,6 +153,11 @@ def _ids(text: str) -> tuple[str, ...]:
 def _received(fields: Mapping[str, tuple[str, ...]]) -> datetime | None:
     dates = (parse_received(value) for value in fields.get("received", ()))
     return next((date for date in dates if date), None)
+
+
+def _above_results(fields: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    above = takewhile(lambda field: field[0] != "authentication-results", fields)
+    return tuple(value for name, value in above if name == "received")
 
 
 def _problems(

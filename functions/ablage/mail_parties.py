@@ -51,7 +51,7 @@ def parties_of(mail: Mail, role: str, flags: Sequence[str] = ()) -> tuple[Partie
         kind=_kind(mail, role, flags),
         role=role,
         delivered=headers.delivered,
-        auth_failed=headers.auth_failed,
+        evidence=headers.evidence,
         sensitivity=headers.sensitivity,
     )
     return parties, limited

@@ -5,11 +5,14 @@ Gates in their order; the first that decides, decides, and is the reason shown.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from ablage.accounts import Account
 from ablage.addresses import Address, domain_suffixes, normalise
-from ablage.messages import OWN_ADDRESS, AddressDecision, Entity
+from ablage.authentication import FAIL, NO_EVIDENCE, NONE, Evidence, verdict
+from ablage.limits import FILINGS_PER_MESSAGE
+from ablage.messages import HELD_FAIL, OWN_ADDRESS, AddressDecision, Entity, identity
 from ablage.policy import Policy
 
 PRIVATE_SENSITIVITY = ("private", "personal", "company-confidential")
@@ -32,7 +35,7 @@ class Parties:
     kind: str = "normal"
     role: str = ""
     delivered: bool = False
-    auth_failed: bool = False
+    evidence: Evidence = NO_EVIDENCE
     sensitivity: str = ""
 
     @property
@@ -117,13 +120,21 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Decision:
-    """`authoritative`: the copy lies in the sent folder of the account that owns From."""
+    """`authoritative`: the copy lies in the sent folder of the account that owns From.
+
+    `wide`: identities of decisions that hit more contacts than policy `fan_out_flag`."""
 
     direction: str
     via: str
     addresses: tuple[AddressDecision, ...]
     authoritative: bool = False
     private: bool = False
+    authentication: str = NONE
+    wide: frozenset[tuple[str, bool]] = frozenset()
+
+    @property
+    def is_held(self) -> bool:
+        return any(decision.is_held for decision in self.addresses)
 
 
 def index_keys(address: Address) -> tuple[str, ...]:
@@ -166,7 +177,29 @@ def decide(parties: Parties, account: Account, received_at: str, known: Knowledg
     else:
         addresses = _inbound(parties, account, known, way)
     private = parties.sensitivity in PRIVATE_SENSITIVITY
-    return Decision(way.direction, way.via, addresses, way.authoritative, private)
+    return Decision(
+        way.direction,
+        way.via,
+        addresses,
+        way.authoritative,
+        private,
+        authenticated(parties, account),
+        frozenset(identity(d) for d in addresses if _is_wide(d, known.policy)),
+    )
+
+
+def authenticated(parties: Parties, account: Account) -> str:
+    """What the account's provider says of the sender: `pass`, `fail` or `none`."""
+    return verdict(parties.evidence, account.host, account.own.rpartition("@")[2])
+
+
+def vouched_for(parties: Parties) -> Parties:
+    """A person says that the sender is who it says: what the provider says no longer counts."""
+    return replace(parties, evidence=NO_EVIDENCE)
+
+
+def _is_wide(decision: AddressDecision, policy: Policy) -> bool:
+    return sum(hit.startswith("contact#") for hit in decision.hits) > policy.fan_out_flag
 
 
 @dataclass(frozen=True)
@@ -193,11 +226,11 @@ class _Way:
     def _from_own(
         cls, parties: Parties, account: Account, known: Knowledge, sender: Address
     ) -> "_Way":
+        if authenticated(parties, account) == FAIL:  # no copy its sender filed has a verdict
+            return cls("inbound", claimed=True)
         if parties.role == "sent":
             mine = _owns(account, sender, known)
             return cls("outbound", "sent" if mine else "", authoritative=mine)
-        if parties.auth_failed:
-            return cls("inbound", claimed=True)
         relayed = _original_sender(parties, known)
         return cls("inbound", "relayed", relayed=relayed) if relayed else cls("outbound")
 
@@ -247,7 +280,17 @@ def _inbound(
         return (*own, AddressDecision("", where, reason))
     if way.claimed:
         return (*own, AddressDecision(sender.exact, where, "claimed_own"))
-    return (*own, *_matched_inbound(parties, known, where, sender))
+    matched = tuple(_matched_inbound(parties, known, where, sender))
+    if known.policy.hold_fail and authenticated(parties, account) == FAIL:
+        matched = _held(matched, AddressDecision(sender.exact, where, *HELD_FAIL))
+    return (*own, *matched)
+
+
+def _held(
+    matched: tuple[AddressDecision, ...], mark: AddressDecision
+) -> tuple[AddressDecision, ...]:
+    """Only what would be filed is worth a person's look."""
+    return (mark,) if any(decision.reason == "matched" for decision in matched) else matched
 
 
 def _matched_inbound(
@@ -284,7 +327,10 @@ def _participant(address: Address, where: str, known: Knowledge) -> AddressDecis
 
 
 def _match(address: Address, where: str, known: Knowledge) -> AddressDecision:
-    hits = tuple(str(entity) for entity in known.entities(address))
+    """One entity more than a message takes: then the message is flagged, instead of cut in
+    silence."""
+    found = islice(known.entities(address), FILINGS_PER_MESSAGE + 1)
+    hits = tuple(str(entity) for entity in found)
     return AddressDecision(address.exact, where, "matched" if hits else "no_match", hits)
 
 

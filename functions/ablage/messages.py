@@ -15,6 +15,8 @@ REASONS = (
     OWN_ADDRESS, "internal", "matched", "ambiguous_sender", "unparseable", "claimed_own",
     "no_match",
 )  # fmt: skip  # the closed list, in the order of the gates
+HELD_FAIL = ("ambiguous_sender", ("authentication:fail",))  # reason and hits of policy hold_fail
+HELD, ACCEPTED, REJECTED = "held", "accepted", "rejected"  # of a review
 ID_LENGTH = 26
 CONTENT_DIGITS = 16  # hex digits of a content digest that tell contents apart
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
@@ -38,6 +40,9 @@ class Entity:
     def parse(cls, text: str) -> "Entity":
         kind, _, entity_id = text.partition("#")
         return cls(kind, entity_id)
+
+
+REVIEW = Entity("!review", "list")  # no tenant can name it: its archive is the review list
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class Facts:
     via: str = ""
     size: int = 0
     attachments: int = 0
+    authentication: str = "none"
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,16 @@ class AddressDecision:
     where: str
     reason: str
     hits: tuple[str, ...] = ()
+
+    @property
+    def is_held(self) -> bool:
+        """Stopped because the provider says that the sender is forged: a person reviews it."""
+        return self.reason == "claimed_own" or (self.reason, self.hits) == HELD_FAIL
+
+
+def identity(decision: AddressDecision) -> tuple[str, bool]:
+    """A decision is made once per address; the own-address rule is beside it."""
+    return decision.address, decision.where == OWN_ADDRESS
 
 
 @dataclass(frozen=True)
@@ -131,6 +147,7 @@ class Message:
     `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
     seconds, None = kept. `dormant`: by content digest (16 hex digits), what variants would have
     contributed. `spilled`: a version before this one has parts.
+    `review`: `held` while somebody has to look, then `accepted` or `rejected`.
     `batches`: ids of the last batches that changed it. `versions`: of the normaliser and of the
     policy it was last decided by; empty if it was before they were kept.
     """
@@ -147,6 +164,7 @@ class Message:
     filings: Mapping[Entity, Filing] = field(default_factory=dict)
     tombstones: frozenset[Entity] = frozenset()
     private: str = ""
+    review: str = ""
     flags: frozenset[str] = frozenset()
     gone: frozenset[Entity] = frozenset()
     outbox: tuple[Event, ...] = ()
@@ -162,6 +180,11 @@ class Message:
     def accounts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(copy.account_id for copy in self.copies))
 
+    @property
+    def awaits_decision(self) -> bool:
+        """Accepted, and what was held is still to be decided."""
+        return self.review == ACCEPTED and any(d.is_held for d in self.decisions)
+
     def has_copy(self, copy_id: str) -> bool:
         return any(copy.copy_id == copy_id for copy in self.copies)
 
@@ -174,7 +197,7 @@ class Message:
             return "manual"
         if self.filings:
             return _filed_by(self.filings.values())
-        if self.private:
+        if self.private and self.review != REJECTED:
             return "private"
         if self.tombstones:
             return "tombstone"
@@ -196,7 +219,9 @@ def next_version(current: Message | None, wanted: Message) -> Message:
         Event(version, entity, "unfiled") for entity in before if entity not in wanted.filings
     ]
     owed = current.gone if current else frozenset()
+    review = _review(wanted)
     lost = (owed | {event.entity for event in removed}) - set(wanted.filings)
+    lost = lost - {REVIEW} if review == HELD else lost | _reviewed(current)
     keep = (
         wanted.filings or wanted.tombstones or wanted.private or (current and not current.expires)
     )
@@ -205,9 +230,22 @@ def next_version(current: Message | None, wanted: Message) -> Message:
         version=version,
         settled=False,
         gone=frozenset(lost),
+        review=review,
         outbox=(*(current.outbox if current else ()), *added, *removed),
         expires=None if keep else wanted.expires,
     )
+
+
+def _review(wanted: Message) -> str:
+    """Held for as long as a held decision stands and nobody gave a verdict."""
+    if wanted.review in (ACCEPTED, REJECTED):
+        return wanted.review
+    held = any(decision.is_held for decision in wanted.decisions)
+    return HELD if held and not wanted.private else ""
+
+
+def _reviewed(before: Message | None) -> frozenset[Entity]:
+    return frozenset({REVIEW}) if before and before.review == HELD else frozenset()
 
 
 def message_id(mail_id: str, sender: str, date: datetime | None, otherwise: Iterable[str]) -> str:

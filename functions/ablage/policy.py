@@ -15,7 +15,8 @@ FILED_KINDS = ("normal", "bulk", "invitation", "auto_reply")
 class Policy:
     """`own_domains` and `internal_addresses` are normalised.
 
-    `acknowledged` are entities (`contact#id`), for `own_address="ask"`.
+    `fan_out_flag`: a message that one address files at more contacts is flagged. `acknowledged`
+    are entities (`contact#id`), for `own_address="ask"`.
     """
 
     match_subaddress: bool = False
@@ -27,6 +28,8 @@ class Policy:
     own_domains: tuple[str, ...] = ()
     internal_addresses: tuple[str, ...] = ()
     acknowledged: tuple[str, ...] = ()
+    hold_fail: bool = False
+    fan_out_flag: int = 25
     backfill_days: int = 30
     version: int = 0
 

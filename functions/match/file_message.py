@@ -5,12 +5,20 @@ from dataclasses import dataclass
 
 from ablage.accounts import Account
 from ablage.addresses import NORMALISER_VERSION
+from ablage.authentication import FAIL
 from ablage.change import change
 from ablage.copies import Arrival, add_copy
 from ablage.delivery_reports import failed_delivery
 from ablage.filings import Intent
 from ablage.mail_parties import header_identity
-from ablage.matching import Knowledge, decide
+from ablage.matching import (
+    Decision,
+    Knowledge,
+    Parties,
+    authenticated,
+    decide,
+    vouched_for,
+)
 from ablage.messages import Message
 from ablage.policy import Policy
 from ablage.store.accounts import suggest_alias
@@ -18,7 +26,7 @@ from ablage.store.jobs import tick_copy
 from ablage.store.knowledge import Case, Found, knowledge, read_accounts, read_found
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
-from match.read_copy import ReadCopy, with_way
+from match.read_copy import ReadCopy
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | No
     message = None
     if account is not None:
         message = change(storage, account.tenant, read.message_id, _intent(read, account, known))
-        _note_failed_delivery(storage, account.tenant, read)
+        _note_failed_delivery(storage, account, read)
         _note_alias(storage, account, read, message)
     tick(storage, read.key.tenant, read.job, read.copy.copy_id)
     return message
@@ -66,30 +74,38 @@ def _note_alias(
         suggest_alias(storage.table, account.tenant, account.account_id, message.facts.from_key)
 
 
-def _note_failed_delivery(storage: Storage, tenant: TenantId, read: ReadCopy) -> None:
+def _note_failed_delivery(storage: Storage, account: Account, read: ReadCopy) -> None:
     """A delivery report marks the message it names, if we have it and it went out. A report whose
     sender the provider found forged marks nothing."""
     report = read.report
-    if report is None or report.returned is None or read.parties.auth_failed:
+    if report is None or report.returned is None:
+        return
+    if authenticated(read.parties, account) == FAIL:
         return
     named = header_identity(report.returned)
     if named and report.failures:
-        change(storage, tenant, named, failed_delivery(report.failures, read.message_id))
+        change(storage, account.tenant, named, failed_delivery(report.failures, read.message_id))
 
 
 def _intent(read: ReadCopy, account: Account, known: Known) -> Intent:
-    decision = decide(read.parties, account, read.copy.received_at, known.knowledge(account.tenant))
+    knowledge_ = known.knowledge(account.tenant)
+
+    def decided(parties: Parties) -> Decision:
+        return decide(parties, account, read.copy.received_at, knowledge_)
+
+    decision = decided(read.parties)
     return add_copy(
         Arrival(
             tenant=account.tenant,
             message_id=read.message_id,
             copy=read.copy,
-            facts=with_way(read, decision.direction, decision.via),
+            facts=read.facts,
             decision=decision,
             sort_time=read.sort_time,
             flags=read.flags,
             expires=read.expires,
             versions=(NORMALISER_VERSION, known.policies[account.tenant].version),
+            vouched=decided(vouched_for(read.parties)) if decision.is_held else None,
         )
     )
 

@@ -1,7 +1,7 @@
 """From a raw object to what matching needs: parties, facts, identity. The bytes are dropped
 here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ablage.delivery_reports import DeliveryReport
@@ -109,7 +109,3 @@ def _shown(mailboxes: tuple[Mailbox, ...]) -> tuple[str, ...]:
 def _one(mailbox: Mailbox) -> str:
     address = mailbox.address.text if mailbox.address else mailbox.text
     return f"{mailbox.name} <{address}>" if mailbox.name else address
-
-
-def with_way(read: ReadCopy, direction: str, via: str) -> Facts:
-    return replace(read.facts, direction=direction, via=via)

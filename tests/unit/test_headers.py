@@ -156,36 +156,6 @@ def test_of_a_repeated_field_the_first_counts() -> None:
     assert headers.get("X-B") is None
 
 
-@pytest.mark.parametrize(
-    ("results", "verdict"),
-    [
-        ("mx.x.de; dmarc=pass header.from=x.de", "pass"),
-        ("mx.x.de; spf=pass; dkim=pass; dmarc=fail (p=none)", "fail"),
-        ("mx.x.de; spf=fail smtp.mailfrom=x.de; dkim=fail", "fail"),
-        ("mx.x.de; spf=fail; dkim=fail; dkim=pass", "none"),
-        ("mx.x.de; spf=fail; dkim=none", "none"),
-        ("mx.x.de; spf=fail; dkim=fail; dmarc=pass", "pass"),
-        ("mx.x.de; (dmarc=pass)", "none"),
-        ("mx.x.de (dmarc=pass;) ; none", "none"),
-        ("mx.x.de; DMARC = FAIL", "fail"),
-        ("mx.x.de; x-dmarc=fail", "none"),
-        ("mx.x.de; dmarc=temperror", "none"),
-        ("", "none"),
-    ],
-)
-def test_the_verdict_on_the_sender(results: str, verdict: str) -> None:
-    headers = read_headers(f"Authentication-Results: {results}\n\n".encode())
-
-    assert headers.authentication == verdict
-    assert headers.auth_failed == (verdict == "fail")
-
-
-def test_only_the_topmost_verdict_counts() -> None:
-    raw = b"Authentication-Results: mx; dmarc=fail\nAuthentication-Results: mx; dmarc=pass\n\n"
-
-    assert read_headers(raw).auth_failed
-
-
 @pytest.mark.parametrize("name", ["Return-Path", "Delivered-To", "Authentication-Results"])
 def test_final_delivery_leaves_a_trace(name: str) -> None:
     assert read_headers(f"{name}: x\n\n".encode()).delivered

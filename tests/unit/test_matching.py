@@ -6,6 +6,7 @@ import pytest
 
 from ablage.accounts import Account
 from ablage.addresses import Address, normalise
+from ablage.authentication import Evidence
 from ablage.matching import Decision, IndexEntry, Knowledge, Parties, decide, looked_up
 from ablage.policy import Policy
 from ablage.tenancy import TenantId
@@ -24,6 +25,7 @@ ME = Account(
     filing_since="2026-11-01T00:00:00Z",
 )
 OWN = IndexEntry(own=("a1",))
+FORGED = Evidence("mx.own.de; dmarc=fail", "own.de")
 
 
 def address(text: str) -> Address:
@@ -241,7 +243,7 @@ def test_delivered_mail_dragged_into_the_sent_folder_stays_inbound() -> None:
 
 def test_forged_mail_from_our_own_address_is_held() -> None:
     known = knowing({"max@kunde.de": contact("c1")})
-    parties = Parties(from_=addresses("me@own.de"), cc=addresses("max@kunde.de"), auth_failed=True)
+    parties = Parties(from_=addresses("me@own.de"), cc=addresses("max@kunde.de"), evidence=FORGED)
 
     assert reasons(decide(parties, ME, RECEIVED, known)) == ["claimed_own"]
 
