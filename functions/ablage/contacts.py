@@ -1,7 +1,7 @@
 """Contacts and customers: who mail is filed at. Ids are those of the tenant's own system."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablage import limits
 from ablage.addresses import normalise
@@ -23,7 +23,9 @@ class Customer:
 
 @dataclass(frozen=True)
 class Contact:
-    """As Customer; `customers` are ids, which need not exist yet: a CRM sends them in any order."""
+    """As Customer; `customers` are ids, which need not exist yet: a CRM sends them in any order.
+
+    `archived`: what is filed stays, nothing new is filed."""
 
     tenant: TenantId
     contact_id: str
@@ -32,6 +34,12 @@ class Contact:
     keys: tuple[str, ...]
     customers: tuple[str, ...] = ()
     version: int = 0
+    archived: bool = False
+
+    @property
+    def active_keys(self) -> tuple[str, ...]:
+        """The keys mail is filed by."""
+        return () if self.archived else self.keys
 
 
 def new_contact(
@@ -40,11 +48,31 @@ def new_contact(
     name: str,
     addresses: Sequence[str],
     customers: Sequence[str],
+    *,
+    archived: bool = False,
 ) -> Contact:
     """Raises InvalidInput `invalid_address`, `too_many_addresses`, `invalid_entity`,
     `too_many_customers`, with the pointer of the field."""
     typed, keys = _keyed(addresses)
-    return Contact(tenant, contact_id, name, typed, keys, _customer_ids(customers))
+    of = _customer_ids(customers)
+    return Contact(tenant, contact_id, name, typed, keys, of, archived=archived)
+
+
+def joined(contact: Contact, other: Contact) -> Contact:
+    """`contact` with the addresses and customers of `other`, which is merged into it.
+
+    Raises InvalidInput `too_many_addresses`, `too_many_customers`."""
+    texts = (*other.addresses, *contact.addresses)
+    spelled = dict(zip((*other.keys, *contact.keys), texts, strict=True))
+    typed = {key: spelled[key] for key in (*contact.keys, *other.keys)}
+    if len(typed) > limits.ADDRESSES_PER_CONTACT:
+        detail = f"Together they have over {limits.ADDRESSES_PER_CONTACT} addresses."
+        raise InvalidInput("too_many_addresses", detail, "/into")
+    customers = tuple(dict.fromkeys((*contact.customers, *other.customers)))
+    if len(customers) > limits.CUSTOMERS_PER_CONTACT:
+        detail = f"Together they have over {limits.CUSTOMERS_PER_CONTACT} customers."
+        raise InvalidInput("too_many_customers", detail, "/into")
+    return replace(contact, addresses=tuple(typed.values()), keys=tuple(typed), customers=customers)
 
 
 def new_customer(

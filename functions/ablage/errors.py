@@ -2,11 +2,13 @@
 
 AblageError                      code: stable, detail: one plain sentence, never a server's text
 ├── InvalidInput                 what the caller sent cannot be used (HTTP 422, or `status`)
+│   └── TooLarge                 more than we take of it (HTTP 413)
 ├── Forbidden                    this caller may not see it (HTTP 403)
 ├── NotFound                     no such thing in this tenant (HTTP 404)
 ├── Conflict                     a newer version exists, or it exists already (HTTP 409)
 │   └── PreconditionFailed       the version the caller named is not the one there (HTTP 412)
 ├── Gone                         it was here and has expired (HTTP 410)
+│   └── Merged                   it lives on under another id
 └── AccountFault                 a mailbox refuses or misbehaves: the account's state
 Store errors (`ablage.store.table`):
     ConditionFailed              a conditional write lost
@@ -30,6 +32,10 @@ class InvalidInput(AblageError):
     status = 422
 
 
+class TooLarge(InvalidInput):
+    status = 413
+
+
 class Forbidden(AblageError):
     status = 403
 
@@ -50,6 +56,14 @@ class PreconditionFailed(Conflict):
 
 class Gone(AblageError):
     status = 410
+
+
+class Merged(Gone):
+    """A contact was merged into `merged_into`: its id is not used again."""
+
+    def __init__(self, merged_into: str) -> None:
+        super().__init__("merged", f"This contact was merged into {merged_into}; use that id.")
+        self.merged_into = merged_into
 
 
 class AccountFault(AblageError):

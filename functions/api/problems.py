@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from ablage.errors import AblageError, InvalidInput
+from ablage.errors import AblageError, InvalidInput, Merged
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ablage:problem:"
@@ -40,7 +40,8 @@ def problem(
 
 def of_error(error: AblageError) -> dict[str, Any]:
     errors = [{"pointer": error.pointer, "detail": error.detail}] if error.pointer else []
-    return problem(error.status, error.code, error.detail, errors)
+    body = problem(error.status, error.code, error.detail, errors)
+    return body | ({"merged_into": error.merged_into} if isinstance(error, Merged) else {})
 
 
 def response(body: dict[str, Any]) -> Response[str]:

@@ -7,11 +7,12 @@ so that dispatch sends it to MatchQueue. The ledger lies beside it, an item a me
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from ablage.batches import Ledger
+from ablage.batches import UNDO_DAYS, UNDOABLE, Ledger
 from ablage.errors import Conflict, NotFound
-from ablage.messages import AddressDecision, Entity, Filing
+from ablage.messages import AddressDecision, Entity, Filing, utc_text
 from ablage.store import keys
 from ablage.store.jobs import CLAIM_SECONDS, JOB_DAYS, SCHEMA
 from ablage.store.table import ConditionFailed, Item, Table, put_action, update_action
@@ -49,6 +50,30 @@ class Batch:
 
 def new_id() -> str:
     return f"job-{secrets.token_hex(10)}"
+
+
+def new_batch(
+    tenant: TenantId,
+    kind: str,
+    arguments: Mapping[str, Any],
+    *,
+    at: datetime,
+    by: str = "",
+    job_id: str = "",
+    preview: Mapping[str, Any] | None = None,
+) -> Batch:
+    undo_until = utc_text(at + timedelta(days=UNDO_DAYS)) if kind in UNDOABLE else ""
+    return Batch(
+        tenant,
+        job_id or new_id(),
+        kind,
+        arguments,
+        total=int((preview or {}).get("messages", 0)),
+        preview=preview,
+        created_at=utc_text(at),
+        by=by,
+        undo_until=undo_until,
+    )
 
 
 def create(table: Table, batch: Batch, now: int) -> None:

@@ -1,11 +1,14 @@
-"""Contacts: the item is the truth; index entries, members of customers, the list are its rows."""
+"""Contacts: the item is the truth; index entries, members of customers, the list are its rows, and
+so is the batch a version asks for: `batch` in the item is started by whoever settles it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ablage.contacts import Contact
-from ablage.errors import NotFound
-from ablage.store import address_index, keys, projection
+from ablage.batches import BACKFILL_CONTACT, DELETE_ARCHIVE, MERGE_CONTACT
+from ablage.contacts import Contact, joined
+from ablage.errors import Conflict, InvalidInput, Merged, NotFound
+from ablage.store import address_index, keys, owed_batches, projection
+from ablage.store.owed_batches import owed
 from ablage.store.storage import Storage
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -13,19 +16,29 @@ from ablage.tenancy import TenantId
 SCHEMA = 1
 DELETED_SECONDS = 30 * 86400  # how long the version of a deleted contact is remembered
 _TRACKED = ("keys", "customers")
+_MERGE_ROUNDS = 5
 
 Edit = Callable[[Contact | None], Contact | None]
 
 
 @dataclass(frozen=True)
 class SavedContact:
+    """`backfill`: id of the batch that files earlier mail of its new addresses, if there is any."""
+
     contact: Contact
     created: bool
+    backfill: str | None = None
 
 
 def get_contact(table: Table, tenant: TenantId, contact_id: str) -> Contact | None:
     item = table.get(keys.contact(tenant, contact_id), consistent=True)
     return _contact(tenant, contact_id, item)
+
+
+def find_contact(table: Table, tenant: TenantId, contact_id: str) -> Contact:
+    """Raises NotFound `not_found`, Merged."""
+    item = table.get(keys.contact(tenant, contact_id), consistent=True)
+    return _standing(tenant, contact_id, item)
 
 
 def get_contacts(table: Table, tenant: TenantId, contact_ids: tuple[str, ...]) -> list[Contact]:
@@ -45,23 +58,39 @@ def page_contacts(
 
 
 def save_contact(
-    storage: Storage, wanted: Contact, check: Callable[[Contact | None], None]
+    storage: Storage,
+    wanted: Contact,
+    check: Callable[[Contact | None], None],
+    by: str = "",
 ) -> SavedContact:
     """Puts the contact and brings its rows up to date. Saving what is there already writes nothing.
 
-    `check` sees what stands there and may raise. Raises Conflict `busy`.
+    `check` sees what stands there and may raise. Raises Merged, Conflict `busy`.
     """
     tenant, contact_id = wanted.tenant, wanted.contact_id
 
-    def edit(standing: Contact | None) -> Contact | None:
+    def build(before: Item | None) -> Item | None:
+        _refuse_merged(before)
+        standing = _contact(tenant, contact_id, before)
         check(standing)
-        same = standing is not None and replace(standing, version=0) == replace(wanted, version=0)
-        return None if same else wanted
+        if standing is not None and replace(standing, version=0) == replace(wanted, version=0):
+            return None
+        return _item(wanted) | _new_addresses(wanted, standing, before, by)
 
-    written = _write(storage, tenant, contact_id, edit)
+    written = _write_item(storage, tenant, contact_id, build)
     saved = replace(wanted, version=written.after["version"])
     created = written.changed and _contact(tenant, contact_id, written.before) is None
-    return SavedContact(saved, created)
+    started = written.after if written.changed else None
+    return SavedContact(saved, created, owed_batches.started(storage.table, tenant, started))
+
+
+def _new_addresses(wanted: Contact, standing: Contact | None, before: Item | None, by: str) -> Item:
+    """The back-filling this version asks for, with what an unsettled version before still owes."""
+    fresh = set(wanted.active_keys) - set(standing.active_keys if standing else ())
+    fresh |= set(owed_batches.keys_of(before)) & set(wanted.active_keys)
+    return (
+        owed(BACKFILL_CONTACT, by, contact=wanted.contact_id, keys=sorted(fresh)) if fresh else {}
+    )
 
 
 def leave_customer(storage: Storage, tenant: TenantId, contact_id: str, customer_id: str) -> None:
@@ -80,15 +109,83 @@ def leave_customer(storage: Storage, tenant: TenantId, contact_id: str, customer
     _write(storage, tenant, contact_id, edit)
 
 
-def delete_contact(storage: Storage, tenant: TenantId, contact_id: str, now: int) -> None:
-    """No new filings; what is filed stays. Raises NotFound `not_found`."""
+def delete_contact(
+    storage: Storage,
+    tenant: TenantId,
+    contact_id: str,
+    now: int,
+    *,
+    with_archive: bool = False,
+    by: str = "",
+) -> str | None:
+    """No new filings; what is filed stays, or goes by the batch whose id comes back.
+
+    Raises NotFound `not_found`, Merged."""
 
     def build(before: Item | None) -> Item | None:
-        if _contact(tenant, contact_id, before) is None:
-            raise NotFound("not_found", "There is no such contact.")
-        return {"schema": SCHEMA, "deleted": True, "expires": now + DELETED_SECONDS}
+        _standing(tenant, contact_id, before)
+        item = {"schema": SCHEMA, "deleted": True, "expires": now + DELETED_SECONDS}
+        where = {"entity_type": "contact", "entity_id": contact_id}
+        return item | (owed(DELETE_ARCHIVE, by, **where) if with_archive else {})
 
-    _write_item(storage, tenant, contact_id, build)
+    written = _write_item(storage, tenant, contact_id, build)
+    return owed_batches.started(storage.table, tenant, written.after)
+
+
+def merge_contact(
+    storage: Storage, tenant: TenantId, contact_id: str, into: str, by: str = ""
+) -> str:
+    """Addresses and customers join `into`; a batch, whose id comes back, moves the archive.
+
+    The id is given up for good. Merging again answers the same. Raises InvalidInput
+    `merged_into_itself`, `too_many_addresses`, `too_many_customers`, NotFound `not_found`, Merged
+    into another, Conflict `busy`."""
+    if contact_id == into:
+        raise InvalidInput("merged_into_itself", "Name another contact.", "/into")
+    key = keys.contact(tenant, contact_id)
+    for _ in range(_MERGE_ROUNDS):
+        before = storage.table.get(key, consistent=True)
+        if before is None or before.get("merged_into") != into:
+            source = _standing(tenant, contact_id, before)
+            _join(storage, source, into)
+        written = _give_up(storage, tenant, contact_id, before, into=into, by=by)
+        if written is not None:
+            return str(written.after["batch"]["job"])
+    raise Conflict("busy", "Somebody else keeps writing this contact; try again.")
+
+
+def _join(storage: Storage, source: Contact, into: str) -> None:
+    """Asks for no back-filling: mail of these addresses was filed at the source."""
+
+    def build(before: Item | None) -> Item | None:
+        standing = _standing(source.tenant, into, before)
+        wanted = joined(standing, source)
+        return None if wanted == standing else _item(wanted) | owed_batches.kept(before)
+
+    _write_item(storage, source.tenant, into, build)
+
+
+def _give_up(
+    storage: Storage, tenant: TenantId, contact_id: str, seen: Item | None, *, into: str, by: str
+) -> projection.Written | None:
+    """None where somebody wrote the contact since it was `seen`."""
+    where = {"entity_type": "contact", "entity_id": contact_id, "into": into}
+    item = {"schema": SCHEMA, "deleted": True, "merged_into": into}
+
+    def build(before: Item | None) -> Item | None:
+        if (before or {}).get("version") != (seen or {}).get("version"):
+            raise _Changed
+        is_merged = (before or {}).get("merged_into") == into
+        return None if is_merged else item | owed(MERGE_CONTACT, by, **where)
+
+    try:
+        return _write_item(storage, tenant, contact_id, build)
+    except _Changed:
+        return None
+
+
+class _Changed(Exception):
+    """The contact is not what was read."""
 
 
 def repair_contact(storage: Storage, tenant: TenantId, contact_id: str) -> None:
@@ -104,7 +201,7 @@ def repair_contact(storage: Storage, tenant: TenantId, contact_id: str) -> None:
 def _write(storage: Storage, tenant: TenantId, contact_id: str, edit: Edit) -> projection.Written:
     def build(before: Item | None) -> Item | None:
         wanted = edit(_contact(tenant, contact_id, before))
-        return None if wanted is None else _item(wanted)
+        return None if wanted is None else _item(wanted) | owed_batches.kept(before)
 
     return _write_item(storage, tenant, contact_id, build)
 
@@ -126,10 +223,13 @@ def _write_item(
 
 
 def _project(table: Table, tenant: TenantId, contact_id: str, item: Item) -> None:
-    """Index first: it decides what is filed; members last: by them a deleted customer finds us."""
+    """Index first: it decides what is filed; then members, by them a deleted customer finds us; the
+    batch last: it files by the index."""
     version, lost = item["version"], item["lost"]
     customers = item.get("customers", [])
-    entries = {key: {"v": version, "k": customers} for key in item.get("keys", ())}
+    carried: list[str] = item.get("keys", [])
+    active = {"gone": True} if item.get("archived") else {"k": customers}
+    entries = {key: {"v": version, **active} for key in carried}
     entries |= {key: {"v": version, "gone": True} for key in lost["keys"]}
     for address, entry in entries.items():
         address_index.write(
@@ -140,6 +240,7 @@ def _project(table: Table, tenant: TenantId, contact_id: str, item: Item) -> Non
     for customer in (*customers, *lost["customers"]):
         key = keys.customer_member(tenant, customer, contact_id)
         projection.put_row(table, key, version, gone=customer not in customers)
+    owed_batches.start(table, tenant, item)
 
 
 def _item(contact: Contact) -> Item:
@@ -149,6 +250,7 @@ def _item(contact: Contact) -> Item:
         "addresses": list(contact.addresses),
         "keys": list(contact.keys),
         "customers": list(contact.customers),
+        "archived": contact.archived or None,
     }
 
 
@@ -163,4 +265,19 @@ def _contact(tenant: TenantId, contact_id: str, item: Item | None) -> Contact | 
         tuple(item["keys"]),
         tuple(item["customers"]),
         item["version"],
+        bool(item.get("archived")),
     )
+
+
+def _standing(tenant: TenantId, contact_id: str, item: Item | None) -> Contact:
+    """Raises NotFound `not_found`, Merged."""
+    _refuse_merged(item)
+    contact = _contact(tenant, contact_id, item)
+    if contact is None:
+        raise NotFound("not_found", "There is no such contact.")
+    return contact
+
+
+def _refuse_merged(item: Item | None) -> None:
+    if item is not None and "merged_into" in item:
+        raise Merged(item["merged_into"])

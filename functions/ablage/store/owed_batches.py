@@ -1,0 +1,81 @@
+"""A batch that a version of a contact or customer asks for, kept in its item until it is started.
+
+    item {..., batch: {job, kind, by, at, ...}}, pending -> rows -> the job's item -> settled
+
+Whoever settles the item starts the batch, under the id that was fixed with the version: a killed
+writer's batch is started by the repair, and none twice.
+"""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from ablage.batches import BACKFILL_CONTACT
+from ablage.limits import MESSAGES_COUNTED
+from ablage.messages import utc_text
+from ablage.store import batches, keys
+from ablage.store.batches import Batch
+from ablage.store.candidates import candidates
+from ablage.store.policies import get_policy
+from ablage.store.table import Item, Table
+from ablage.tenancy import TenantId
+
+
+def owed(kind: str, by: str, **arguments: Any) -> Item:
+    """What goes into the item."""
+    at = utc_text(datetime.now(UTC))
+    batch = {"job": batches.new_id(), "kind": kind, "by": by, "at": at, "args": arguments}
+    return {"batch": batch}
+
+
+def kept(before: Item | None) -> Item:
+    """What a version that was never settled still asks for."""
+    known = before or {}
+    return {"batch": known["batch"]} if known.get("pending") and "batch" in known else {}
+
+
+def keys_of(before: Item | None) -> list[str]:
+    """Addresses whose back-filling is owed."""
+    found: list[str] = kept(before).get("batch", {}).get("args", {}).get("keys", [])
+    return found
+
+
+def start(table: Table, tenant: TenantId, item: Item) -> None:
+    """Nothing to do where back-filling is off, or would find no mail."""
+    if "batch" not in item:
+        return
+    asked, now = item["batch"], int(time.time())
+    at = datetime.fromisoformat(asked["at"])
+    batch = batches.new_batch(
+        tenant, asked["kind"], asked["args"], at=at, by=asked["by"], job_id=asked["job"]
+    )
+    wanted = _bounded(table, batch, at, now) if batch.kind == BACKFILL_CONTACT else batch
+    if wanted is not None:
+        batches.create(table, wanted, now)
+
+
+def _bounded(table: Table, batch: Batch, at: datetime, now: int) -> Batch | None:
+    """As far back as the policy says; None where that is nothing."""
+    days = get_policy(table, batch.tenant).backfill_days
+    since = utc_text(at - timedelta(days=days))
+    bounded = replace(batch, arguments={**batch.arguments, "since": since})
+    preview = counted(table, bounded, now)
+    if not days or not preview["messages"]:
+        return None
+    return replace(bounded, preview=preview, total=preview["messages"])
+
+
+def counted(table: Table, batch: Batch, now: int) -> dict[str, Any]:
+    """How many messages it will look at; counted up to a limit."""
+    found = sum(1 for _ in islice(candidates(table, batch, now), MESSAGES_COUNTED + 1))
+    return {"messages": min(found, MESSAGES_COUNTED), "more": found > MESSAGES_COUNTED}
+
+
+def started(table: Table, tenant: TenantId, item: Item | None) -> str | None:
+    """The id of the batch the version started, None where it asked for none or found no mail."""
+    if item is None or "batch" not in item:
+        return None
+    job_id = str(item["batch"]["job"])
+    return job_id if table.get(keys.job(tenant, job_id), consistent=True) else None
