@@ -14,6 +14,7 @@ from ablage.matching import Decision
 from ablage.messages import (
     ACCEPTED,
     CONTENT_DIGITS,
+    FAN_OUT,
     OWN_ADDRESS,
     AddressDecision,
     Copy,
@@ -25,7 +26,7 @@ from ablage.messages import (
 )
 from ablage.tenancy import TenantId
 
-VARIANT, FAN_OUT = "variant", "fan_out"
+VARIANT = "variant"
 HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
 PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)

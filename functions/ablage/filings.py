@@ -1,10 +1,20 @@
 """What a person may do to a message's filings: pure intents for `change`. None means nothing to
 change."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from ablage.messages import Entity, Filing, Message
+from ablage.messages import (
+    ACCEPTED,
+    CLAIMED_OWN,
+    FAN_OUT,
+    HELD_FAIL,
+    REJECTED,
+    AddressDecision,
+    Entity,
+    Filing,
+    Message,
+)
 
 Intent = Callable[[Message | None], Message | None]
 
@@ -56,6 +66,58 @@ def mark_private(by: str) -> Intent:
 def unmark_private(message: Message | None) -> Message | None:
     """Lifts the mark. Files nothing: that is an explicit re-evaluation."""
     return replace(message, private="") if message and message.private else None
+
+
+def keep_only(keep: Collection[Entity]) -> Intent:
+    """Unfiles everywhere but at `keep`, whoever filed it there; the flag has done its work."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None or set(message.filings) <= set(keep):
+            return None
+        left = {entity: f for entity, f in message.filings.items() if entity in keep}
+        gone = frozenset(message.filings) - frozenset(left)
+        return replace(
+            message,
+            filings=left,
+            tombstones=message.tombstones | gone,
+            flags=message.flags - {FAN_OUT},
+        )
+
+    return intent
+
+
+def accept(message: Message | None) -> Message | None:
+    """A person vouches for the sender: what was held may be decided, and what a rejection closed is
+    open again."""
+    if message is None or message.review == ACCEPTED:
+        return None
+    private = "" if message.review == REJECTED else message.private
+    return replace(message, review=ACCEPTED, private=private)
+
+
+def reject(by: str) -> Intent:
+    """Nothing files it by itself any more; what was filed so goes, as with a private mark."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None or message.review == REJECTED:
+            return None
+        mark = message.private or by or REJECTED
+        return replace(
+            message,
+            review=REJECTED,
+            private=mark,
+            filings=manual_only(message.filings),
+            decisions=_held_again(message),
+        )
+
+    return intent
+
+
+def _held_again(message: Message) -> tuple[AddressDecision, ...]:
+    """Open again, so that a later acceptance decides it as the first one did."""
+    held = tuple(decision for decision in message.decisions if decision.is_held)
+    why = CLAIMED_OWN if message.facts.direction == "outbound" else HELD_FAIL
+    return held or (AddressDecision(message.facts.from_key, "from", *why),)
 
 
 def manual_only(filings: Mapping[Entity, Filing]) -> dict[Entity, Filing]:

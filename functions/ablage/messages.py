@@ -15,8 +15,10 @@ REASONS = (
     OWN_ADDRESS, "internal", "matched", "ambiguous_sender", "unparseable", "claimed_own",
     "no_match",
 )  # fmt: skip  # the closed list, in the order of the gates
-HELD_FAIL = ("ambiguous_sender", ("authentication:fail",))  # reason and hits of policy hold_fail
+CLAIMED_OWN: tuple[str, tuple[str, ...]] = ("claimed_own", ())  # reasons and hits of held mail
+HELD_FAIL = ("ambiguous_sender", ("authentication:fail",))  # by policy hold_fail
 HELD, ACCEPTED, REJECTED = "held", "accepted", "rejected"  # of a review
+FAN_OUT = "fan_out"  # flag: one address filed it at more contacts than policy finds usual
 ID_LENGTH = 26
 CONTENT_DIGITS = 16  # hex digits of a content digest that tell contents apart
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)
@@ -103,7 +105,7 @@ class AddressDecision:
     @property
     def is_held(self) -> bool:
         """Stopped because the provider says that the sender is forged: a person reviews it."""
-        return self.reason == "claimed_own" or (self.reason, self.hits) == HELD_FAIL
+        return (self.reason, self.hits) in (CLAIMED_OWN, HELD_FAIL)
 
 
 def identity(decision: AddressDecision) -> tuple[str, bool]:

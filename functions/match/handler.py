@@ -28,6 +28,7 @@ from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
 from match.batches import SLICE_SECONDS, run_batch
+from match.accepted import decide_accepted
 from match.file_message import Known, file_message, know, tick
 from match.read_copy import ReadCopy, read_copy
 
@@ -138,6 +139,8 @@ def _work_off(where: Storage, task: Task, context: LambdaContext) -> None:
 def _repair(where: Storage, repair: dict[str, str]) -> None:
     tenant = tenant_id(repair["tenant"])
     if "message" in repair:
-        change(where, tenant, repair["message"], None)
+        message = change(where, tenant, repair["message"], None)
+        if message and message.awaits_decision:
+            decide_accepted(where, message)
     else:
         repair_rows(where, tenant, repair)

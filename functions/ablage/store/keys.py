@@ -129,6 +129,14 @@ def archive_entry(
     return archive(tenant, entity_type, entity_id), f"FILED#{sort_time}#{message_id}"
 
 
+def review(tenant: TenantId) -> str:
+    return _pk(tenant, "REVIEW")
+
+
+def review_entry(tenant: TenantId, sort_time: str, message_id: str) -> Key:
+    return review(tenant), f"HELD#{sort_time}#{message_id}"
+
+
 def unmatched(tenant: TenantId, normalised: str, sort_time: str, message_id: str) -> Key:
     return _pk(tenant, "UNMATCHED", normalised), f"{sort_time}#{message_id}"
 

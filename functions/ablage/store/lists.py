@@ -15,6 +15,7 @@ ROWS_READ = 500  # of one request whose filter leaves out rows
 _ROWS_AT_ONCE = 100
 _OVERVIEW = "MAIL#"
 _ARCHIVE = "FILED#"
+_REVIEW = "HELD#"
 
 Found = tuple[list[Item], str | None]
 
@@ -29,6 +30,16 @@ def archive_page(
         after=after,
         newest_first=True,
         limit=limit,
+    )
+    return [row for row in rows if is_live(row, now)], _more(rows, limit)
+
+
+def review_page(
+    table: Table, tenant: TenantId, *, after: str | None, limit: int, now: int
+) -> Found:
+    """One Query over what waits for a person's verdict."""
+    rows = table.query(
+        keys.review(tenant), prefix=_REVIEW, after=after, newest_first=True, limit=limit
     )
     return [row for row in rows if is_live(row, now)], _more(rows, limit)
 

@@ -3,7 +3,8 @@ facts.
 
 MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `c` copies, `a`
 address
-decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `fl`
+decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `rv`
+review, `fl`
 flags, `dl` failed deliveries, `vs` versions, `b` batches.
 Long lists spill to PART items, named by version and content, written before the item and never
 changed.
@@ -38,7 +39,7 @@ SPILLED = ("c", "a", "fi", "t", "g", "o", "dv")
 _FACT_NAMES = {
     "subject": "s", "sender": "n", "from_key": "f", "to": "t", "cc": "c", "bcc": "b", "date": "d",
     "mail_id": "i", "kind": "k", "snippet": "p", "direction": "w", "via": "v", "size": "z",
-    "attachments": "a",
+    "attachments": "a", "authentication": "u",
 }  # fmt: skip
 _FACT_DEFAULTS = Facts()
 _FACT_TUPLES = ("to", "cc", "bcc")
@@ -121,6 +122,7 @@ def _head(message: Message) -> Item:
         "d": bytes.fromhex(message.digest),
         "ar": {k: bytes.fromhex(sha) for k, sha in message.archived.items()},
         "pv": message.private,
+        "rv": message.review,
         "fl": sorted(message.flags),
         "b": list(message.batches),
         "vs": list(message.versions),
@@ -153,6 +155,7 @@ def message_from_items(
         dormant=tuple((digest, _decision(value)) for digest, *value in lists["dv"]),
         archived={k: sha.hex() for k, sha in item.get("ar", {}).items()},
         private=item.get("pv", ""),
+        review=item.get("rv", ""),
         flags=frozenset(item.get("fl", ())),
         versions=tuple(item.get("vs", ())),
         delivery=tuple(DeliveryFailure(*value) for value in item.get("dl", ())),

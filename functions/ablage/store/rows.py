@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from ablage.authentication import NONE
 from ablage.limits import UNMATCHED_RECIPIENTS
-from ablage.messages import Entity, Message
+from ablage.messages import HELD, REVIEW, Entity, Message
 from ablage.store import keys
 from ablage.store.keys import Key
 from ablage.store.table import Item
@@ -32,7 +33,7 @@ def cut(text: str, limit: int) -> str:
 
 def wanted_rows(message: Message) -> Rows:
     """Every row the message wants, tombstone rows of `gone` left out."""
-    rows = (_archive_rows, _unfiled_rows, _overview_rows, _unmatched_rows)
+    rows = (_archive_rows, _review_rows, _unfiled_rows, _overview_rows, _unmatched_rows)
     return dict(row for made in rows for row in made(message))
 
 
@@ -42,6 +43,8 @@ def mail_id_digest(mail_id: str) -> bytes | None:
 
 
 def archive_key(message: Message, entity: Entity) -> Key:
+    if entity == REVIEW:
+        return keys.review_entry(message.tenant, message.sort_time, message.message_id)
     return keys.archive_entry(
         message.tenant, entity.kind, entity.entity_id, message.sort_time, message.message_id
     )
@@ -59,6 +62,7 @@ def _shown(message: Message) -> Item:
         "w": facts.direction,
         "sn": cut(facts.snippet, SNIPPET_BYTES),
         "k": facts.kind,
+        "au": facts.authentication if facts.authentication != NONE else None,
         "at": facts.attachments or None,
         "fl": sorted(message.flags) or None,
     }
@@ -83,6 +87,13 @@ def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:
             ),
             {},
         )
+
+
+def _review_rows(message: Message) -> Iterator[tuple[Key, Item]]:
+    if message.review == HELD:
+        held = next((d for d in message.decisions if d.is_held), None)
+        why = {"r": held.reason, "x": cut(held.address, PARTY_BYTES)} if held else {}
+        yield archive_key(message, REVIEW), _shown(message) | why | {"expires": message.expires}
 
 
 def _overview_rows(message: Message) -> Iterator[tuple[Key, Item]]:
