@@ -27,8 +27,8 @@ from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
-from match.batches import SLICE_SECONDS, run_batch
 from match.accepted import decide_accepted
+from match.batches import SLICE_SECONDS, run_batch
 from match.file_message import Known, file_message, know, tick
 from match.read_copy import ReadCopy, read_copy
 

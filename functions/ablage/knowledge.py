@@ -1,0 +1,85 @@
+"""What is known of the addresses of a mail: whose they are, what is blocked, what the tenant
+decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ablage.addresses import Address, domain_suffixes
+from ablage.messages import Entity
+from ablage.policy import Policy
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """What the address index holds under one key: contacts with their customers, customers, own
+    accounts."""
+
+    contacts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    customers: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Index entries by key (exact, base, `@domain`), blocked addresses and domains found,
+    policy."""
+
+    index: Mapping[str, IndexEntry]
+    blocked: frozenset[str]
+    policy: Policy
+
+    def is_own(self, address: Address) -> bool:
+        """By exact or base key, declared `@domain`, own domain or internal address."""
+        declared = {*self.policy.internal_addresses}
+        return (
+            any(self.index[key].own for key in index_keys(address) if key in self.index)
+            or address.domain in self.policy.own_domains
+            or address.exact in declared
+            or address.base in declared
+        )
+
+    def blocked_by(self, address: Address) -> str | None:
+        """The blocklist entry that hits, the nearest first."""
+        return next((key for key in block_keys(address) if key in self.blocked), None)
+
+    def entities(self, address: Address) -> tuple[Entity, ...]:
+        """Every contact with that key, every customer of each, and customers carrying it; each
+        once."""
+        found: dict[Entity, None] = {}
+        for key in self._match_keys(address):
+            entry = self.index.get(key, IndexEntry())
+            for contact, customers in entry.contacts.items():
+                found[Entity("contact", contact)] = None
+                found |= {Entity("customer", customer): None for customer in customers}
+            found |= {Entity("customer", customer): None for customer in entry.customers}
+        if self._is_account_address(address):
+            return tuple(entity for entity in found if self._may_link(entity))
+        return tuple(found)
+
+    def carriers(self, own: str) -> tuple[Entity, ...]:
+        """The contacts and customers that carry an account's own address, as policy lets them."""
+        entry = self.index.get(own, IndexEntry())
+        contacts = [Entity("contact", contact) for contact in entry.contacts]
+        found = contacts + [Entity("customer", customer) for customer in entry.customers]
+        return tuple(entity for entity in found if self._may_link(entity))
+
+    def _match_keys(self, address: Address) -> tuple[str, ...]:
+        both = dict.fromkeys((address.exact, address.base))
+        return tuple(both) if self.policy.match_subaddress else (address.exact,)
+
+    def _is_account_address(self, address: Address) -> bool:
+        keys = (address.exact, address.base)
+        return any(self.index[key].own for key in keys if key in self.index)
+
+    def _may_link(self, entity: Entity) -> bool:
+        if self.policy.own_address == "ask":
+            return str(entity) in self.policy.acknowledged
+        return self.policy.own_address == "file"
+
+
+def index_keys(address: Address) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((address.exact, address.base, f"@{address.domain}")))
+
+
+def block_keys(address: Address) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((address.exact, address.base, *domain_suffixes(address.domain))))
