@@ -6,7 +6,7 @@ Names no Bcc address to those who may not see it: they hear of "a recipient".
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ablage.messages import OWN_ADDRESS, AddressDecision, Entity, Filing, Message
+from ablage.messages import OWN_ADDRESS, AddressDecision, Entity, Message
 
 BCC = "bcc"
 _NAMED = 4  # entities or addresses of one sentence
@@ -56,6 +56,12 @@ SENTENCES: Mapping[str, str] = {
     "no_match": "{who} is not an address of any contact or customer.",
 }
 
+HELD = (
+    "Your mail provider says that {who} is forged, and the policy holds such mail for a person to "
+    "look at."
+)
+_HELD_HIT = "authentication:fail"  # of policy hold_fail, see `ablage.messages`
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -80,6 +86,8 @@ def explain(message: Message, *, with_bcc: bool) -> Explained:
 def explain_address(decision: AddressDecision, kind: str) -> str:
     """Why this address did, or did not, lead anywhere."""
     sentence = SENTENCES.get(decision.reason, f"The rule '{decision.reason}' decided.")
+    if _HELD_HIT in decision.hits:
+        sentence = HELD
     filled = sentence.format(
         who=_who(decision), hits=_hits(decision), kind=kind_words(kind), address=decision.address
     )
@@ -88,13 +96,6 @@ def explain_address(decision: AddressDecision, kind: str) -> str:
 
 def kind_words(kind: str) -> str:
     return _KINDS.get(kind, f"of the kind '{kind}'")
-
-
-def shown_paths(filing: Filing, *, with_bcc: bool) -> list[str]:
-    """`where:address` of each path; of Bcc the address only for those who may see it."""
-    hide = f"{BCC}:"
-    texts = (BCC if p.startswith(hide) and not with_bcc else p for p in filing.paths)
-    return list(dict.fromkeys(texts))
 
 
 def entity_words(entities: Iterable[Entity]) -> str:

@@ -24,5 +24,6 @@ LIST_ELEMENTS = 50  # aliases, viewers, folders, own domains: of one list a call
 MESSAGES_COUNTED = 1000  # how far a warning counts the messages it affects
 TEXT_SHOWN_BYTES = 64 * 1024  # of a mail's text in an answer
 EXPLAIN_BYTES = 1024 * 1024  # of a mail that is explained and not stored
+EXPLAIN_BODY_BYTES = 2 * EXPLAIN_BYTES  # of the request: base64, or JSON's escapes
 TRACED_ROWS = 2000  # of the overviews, read to find one Message-ID
 TRACED_MESSAGES = 10  # of one Message-ID, in one answer

@@ -11,20 +11,20 @@ from api.problems import Refused
 _OVERHEAD = 4 / 3  # base64
 
 
-def check_body(event: dict[str, Any]) -> None:
-    """Puts the decoded text back into the event.
+def check_body(event: dict[str, Any], limit: int = limits.REQUEST_BYTES) -> None:
+    """Puts the decoded text back into the event. `limit` in bytes.
 
     Raises Refused 413 `body_too_large`, 415 `unsupported_media_type`, 400 `malformed_json`.
     """
     body = event.get("body")
     if not body:
         return
-    if len(body) > limits.REQUEST_BYTES * _OVERHEAD:
-        raise _too_large()
+    if len(body) > limit * _OVERHEAD:
+        raise _too_large(limit)
     _check_media_type(event)
     text = _text(body, encoded=bool(event.get("isBase64Encoded")))
-    if len(text.encode(errors="replace")) > limits.REQUEST_BYTES:
-        raise _too_large()
+    if len(text.encode(errors="replace")) > limit:
+        raise _too_large(limit)
     _check_json(text)
     event["body"], event["isBase64Encoded"] = text, False
     others = {n: v for n, v in (event.get("headers") or {}).items() if n.lower() != "content-type"}
@@ -75,5 +75,5 @@ def _malformed(detail: str) -> Refused:
     return Refused(400, "malformed_json", detail)
 
 
-def _too_large() -> Refused:
-    return Refused(413, "body_too_large", f"A body has at most {limits.REQUEST_BYTES} bytes.")
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "body_too_large", f"A body has at most {limit} bytes here.")

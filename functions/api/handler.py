@@ -75,7 +75,7 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     caller = caller_of(event, settings())
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
     require_scope(caller, operation.scope)
-    check_body(event)
+    check_body(event, operation.body_bytes)
     check_query(event, operation.queries)
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     app.context |= {"caller": caller, "seconds": left}

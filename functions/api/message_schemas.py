@@ -1,9 +1,21 @@
 """Views of messages, filings and the rows of lists."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from ablage.messages import Entity, Message
 from ablage.store.table import Item
+from api.content_views import ContentView
+from api.decision_views import (
+    DecisionView,
+    DeliveryFailureView,
+    decision_view,
+    failure_views,
+)
+
+
+Authentication = Literal["pass", "fail", "none"]
 
 
 class EntityView(BaseModel):
@@ -33,13 +45,6 @@ class CopyView(BaseModel):
     role: str
 
 
-class DecisionView(BaseModel):
-    address: str
-    where: str = Field(description="The field it stood in.")
-    reason: str = Field(description="The gate that decided.")
-    hits: list[str] = Field(description="What it hit: contacts, customers, a blocklist entry.")
-
-
 class Row(BaseModel):
     """What every list shows of a message."""
 
@@ -51,6 +56,7 @@ class Row(BaseModel):
     kind: str
     snippet: str
     attachments: int
+    authentication: Authentication
     flags: list[str]
 
 
@@ -67,7 +73,7 @@ class OverviewRow(Row):
     reason: str = Field(description="Why it was filed, or why not.")
 
 
-class MessageView(BaseModel):
+class MessageView(ContentView):
     id: str
     version: int
     sort_time: str
@@ -85,12 +91,22 @@ class MessageView(BaseModel):
     via: str
     snippet: str
     size: int
-    attachments: int
+    attachments_count: int
     flags: list[str]
+    authentication: Authentication = Field(
+        description="What the mailbox's own provider says of the sender; none: nothing certain."
+    )
     private: bool
+    review: Literal["held", "accepted", "rejected"] | None = Field(
+        description="held: at /v1/review for somebody's verdict."
+    )
+    delivery: Literal["failed"] | None = Field(
+        description="failed: a delivery report says that not everybody got it."
+    )
+    delivery_failures: list[DeliveryFailureView]
     reason: str
     copies: list[CopyView]
-    decision: list[DecisionView]
+    decision: DecisionView
     filings: list[FilingView]
     filings_count: int
     expires_at: int | None = Field(description="Epoch seconds; unfiled mail is not kept for good.")
@@ -122,10 +138,10 @@ def filing_views(message: Message, *, with_bcc: bool) -> list[FilingView]:
     ]
 
 
-def message_view(message: Message, *, with_bcc: bool) -> MessageView:
+def message_view(message: Message, content: ContentView, *, with_bcc: bool) -> MessageView:
     facts = message.facts
-    decisions = [d for d in message.decisions if with_bcc or d.where != "bcc"]
     return MessageView(
+        **dict(content),
         id=message.message_id,
         version=message.version,
         sort_time=message.sort_time,
@@ -141,9 +157,13 @@ def message_view(message: Message, *, with_bcc: bool) -> MessageView:
         via=facts.via,
         snippet=facts.snippet,
         size=facts.size,
-        attachments=facts.attachments,
+        attachments_count=facts.attachments,
         flags=sorted(message.flags),
+        authentication=facts.authentication,
         private=bool(message.private),
+        review=message.review or None,
+        delivery="failed" if message.delivery else None,
+        delivery_failures=failure_views(message, with_bcc=with_bcc),
         reason=message.reason(),
         copies=[
             CopyView(
@@ -151,17 +171,14 @@ def message_view(message: Message, *, with_bcc: bool) -> MessageView:
             )
             for c in message.copies
         ],
-        decision=[
-            DecisionView(address=d.address, where=d.where, reason=d.reason, hits=list(d.hits))
-            for d in decisions
-        ],
+        decision=decision_view(message, with_bcc=with_bcc),
         filings=filing_views(message, with_bcc=with_bcc)[:SHOWN_FILINGS],
         filings_count=len(message.filings),
         expires_at=message.expires,
     )
 
 
-def _shown(row: Item) -> dict[str, object]:
+def shown_row(row: Item) -> dict[str, object]:
     return {
         "message": row["m"],
         "sort_time": row["t"],
@@ -171,18 +188,19 @@ def _shown(row: Item) -> dict[str, object]:
         "kind": row["k"],
         "snippet": row["sn"],
         "attachments": row.get("at", 0),
+        "authentication": row.get("au", "none"),
         "flags": row.get("fl", []),
     }
 
 
 def archive_row(row: Item) -> ArchiveRow:
-    return ArchiveRow.model_validate(_shown(row) | {"origins": row["o"]})
+    return ArchiveRow.model_validate(shown_row(row) | {"origins": row["o"]})
 
 
 def overview_row(row: Item) -> OverviewRow:
     filings = [entity_view(Entity.parse(text)).model_dump() for text in row.get("fi", ())]
     return OverviewRow.model_validate(
-        _shown(row)
+        shown_row(row)
         | {
             "received_at": row["c"],
             "folders": row["fo"],

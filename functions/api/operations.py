@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from ablage.limits import REQUEST_BYTES
 from api.problems import Refused
 
 SECURITY_SCHEME = "jwt"
@@ -19,12 +20,14 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` are the parameters it takes."""
+    """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` are the parameters it takes,
+    `body_bytes` how long a body."""
 
     method: str
     path: str
     scope: str
     queries: frozenset[str]
+    body_bytes: int = REQUEST_BYTES
 
     def matches(self, path: str) -> bool:
         parts, asked = self.path.split("/"), path.split("/")
@@ -38,12 +41,18 @@ OPERATIONS: list[Operation] = []
 
 
 def operation(
-    method: str, path: str, scope: str, *, status: int = 200, **more: Any
+    method: str,
+    path: str,
+    scope: str,
+    *,
+    status: int = 200,
+    body_bytes: int = REQUEST_BYTES,
+    **more: Any,
 ) -> Callable[[Handler], Handler]:
     """Registers a route. The first line of the handler's docstring is its summary."""
 
     def register(handler: Handler) -> Handler:
-        OPERATIONS.append(Operation(method, path, scope, _queries(handler)))
+        OPERATIONS.append(Operation(method, path, scope, _queries(handler), body_bytes))
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         router.route(
             re.sub(r"{(\w+)}", r"<\1>", path),
@@ -64,7 +73,10 @@ def operation(
 def _queries(handler: Callable[..., Any]) -> frozenset[str]:
     hints = get_type_hints(handler, include_extras=True).items()
     return frozenset(
-        name for name, hint in hints if any(isinstance(m, Query) for m in get_args(hint)[1:])
+        known.alias or name
+        for name, hint in hints
+        for known in get_args(hint)[1:]
+        if isinstance(known, Query)
     )
 
 

@@ -17,7 +17,7 @@ def why(message: Json) -> str:
     """The reason, and for each address looked at: where it stood, the gate, what it hit."""
     looked_at = [
         f"{d['where']} {d['address'] or '(none)'}: {d['reason']}{_entry(d)}"
-        for d in message["decision"]
+        for d in message["decision"]["addresses"]
     ]
     return "; ".join([message["reason"], *looked_at])
 

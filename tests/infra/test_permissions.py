@@ -25,7 +25,11 @@ from sync.handler import lambda_handler as sync
 
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
 USER = "anna@own.example"
-MAIL = b"From: Bert <bert@customer.example>\r\nTo: anna@own.example\r\nSubject: Offer\r\n\r\nHi\r\n"
+MAIL = (
+    b"From: Bert <bert@customer.example>\r\nTo: anna@own.example\r\nSubject: Offer\r\n"
+    b"Message-ID: <offer@customer.example>\r\nContent-Disposition: attachment; filename=a.txt\r\n"
+    b"\r\nHi\r\n"
+)
 # AWS asks for another permission than the operation is called.
 PERMISSIONS = {
     "s3:HeadObject": "s3:GetObject",
@@ -134,6 +138,13 @@ class Walk:
         self.call("DELETE", f"/v1/messages/{message}/filings/contact/c1")
         self.call("PUT", f"/v1/messages/{message}/private")
         self.call("DELETE", f"/v1/messages/{message}/private")
+        self.call("GET", "/v1/trace?message_id=offer@customer.example")
+        self.call("POST", "/v1/explain", {"message": MAIL.decode(), "account": "anna"})
+        assert self.call("GET", f"/v1/messages/{message}")["attachments"]
+        part = self.call("GET", f"/v1/messages/{message}/attachments/1")["url"]
+        with urllib.request.urlopen(part, timeout=30) as answer:
+            assert answer.headers["Content-Disposition"].startswith("attachment;")
+            assert answer.read() == b"Hi\r\n"
         link = self.call("GET", f"/v1/messages/{message}/raw")["url"]
         with urllib.request.urlopen(link, timeout=30) as answer:
             assert answer.read() == MAIL

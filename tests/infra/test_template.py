@@ -28,6 +28,9 @@ read   GET    /v1/accounts/{account}/folders
 read   GET    /v1/accounts/{account}/messages
 read   GET    /v1/jobs/{job}
 read   GET    /v1/messages/{message}
+read   GET    /v1/messages/{message}/attachments/{number}
+read   POST   /v1/explain
+read   GET    /v1/trace
 read   GET    /v1/messages/{message}/raw
 read   GET    /v1/messages/{message}/filings
 file   PUT    /v1/messages/{message}/filings/{entity_type}/{entity_id}
@@ -211,10 +214,10 @@ def test_unfiled_mail_expires_by_its_class_and_unfinished_uploads_after_a_day() 
         ]
 
 
-def test_the_archive_never_expires() -> None:
+def test_the_archive_never_expires_but_for_parts_taken_out() -> None:
     rules = properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"]
 
-    assert not [rule for rule in rules if "ExpirationInDays" in rule]
+    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == ["parts/"]
 
 
 def test_buckets_are_private_sealed_and_answer_over_tls_alone() -> None:

@@ -85,8 +85,9 @@ def test_the_message_says_where_it_is_filed_and_why(mailbox):
 
     assert (shown["subject"], shown["message_id"]) == ("Offer 1", "m1@kunde.de")
     assert shown["direction"] == "inbound"
-    assert [d["address"] for d in shown["decision"]] == ["max@kunde.de"]
-    assert set(shown["decision"][0]["hits"]) == {"contact#c-1", "customer#K1"}
+    (looked_at,) = shown["decision"]["addresses"]
+    assert looked_at["address"] == "max@kunde.de"
+    assert set(looked_at["hits"]) == {"contact#c-1", "customer#K1"}
     assert [c["account"] for c in shown["copies"]] == ["anna"]
     assert {f["entity_id"] for f in shown["filings"]} == {"c-1", "K1"}
 

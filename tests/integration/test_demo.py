@@ -206,7 +206,9 @@ class Told:
         mail = samples.Sample("a", 1, "ada@one.example", "", ("contact/c-1",), "matched")
         known: dict[str, dict[str, Any]] = {"c-1": {}, "c-2": {}}
         scenario = samples.Scenario("t", {"sales": "us@here.example"}, {}, known, (), (mail,))
-        message = {"id": "m", "subject": "", "reason": "matched", "decision": [], "copies": [{}]}
+        decision: dict[str, Any] = {"addresses": []}
+        message = {"id": "m", "subject": "", "reason": "matched", "copies": [{}]}
+        message |= {"decision": decision}
         found = {"a.1@one.example": message | {"filings": [self.filing]}}
         return Company(scenario, cast("Client", self), found)
 

@@ -5,11 +5,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ablage.errors import Forbidden, Gone
-from ablage.messages import Copy, Message
+from ablage.messages import Message
 from ablage.store.archive import LINK_SECONDS
-from ablage.store.raw_mail import RawKey
+from ablage.store.contents import raw_key
 from ablage.store.storage import Storage
-from ablage.tenancy import TenantId
 
 _ABSENT = ("403", "404", "NoSuchKey", "NotFound")  # 403: absent, to a role that may not list
 
@@ -25,8 +24,8 @@ def raw_link(storage: Storage, s3: Any, message: Message, hidden: frozenset[str]
         return storage.archive.link(message.tenant, message.message_id, shown[0])
     main_first = sorted(message.copies, key=lambda copy: copy.digest != message.digest)
     for copy in (copy for copy in main_first if copy.sha256 not in hidden):
-        key = _raw_key(message.tenant, copy).text
-        if _exists(s3, storage.raw.bucket, key):
+        key = raw_key(message.tenant, copy).text
+        if exists(s3, storage.raw.bucket, key):
             return _link(s3, storage.raw.bucket, key)
     if hidden:
         detail = (
@@ -37,13 +36,7 @@ def raw_link(storage: Storage, s3: Any, message: Message, hidden: frozenset[str]
     raise Gone("raw_expired", detail)
 
 
-def _raw_key(tenant: TenantId, copy: Copy) -> RawKey:
-    return RawKey(
-        copy.retention, tenant, copy.account_id, copy.folder_id, copy.uidvalidity, copy.uid
-    )
-
-
-def _exists(s3: Any, bucket: str, key: str) -> bool:
+def exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

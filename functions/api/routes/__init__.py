@@ -4,23 +4,33 @@ from api.operations import OPERATIONS, router
 from api.routes import (
     accounts,
     archives,
+    attachments,
     blocklist,
     contacts,
     customers,
+    explain,
+    fan_out,
     jobs,
     messages,
+    review,
     tenant,
+    trace,
 )
 
 __all__ = [
     "OPERATIONS",
     "accounts",
     "archives",
+    "attachments",
     "blocklist",
     "contacts",
     "customers",
+    "explain",
+    "fan_out",
     "jobs",
     "messages",
+    "review",
     "router",
     "tenant",
+    "trace",
 ]

@@ -1,20 +1,21 @@
 """Messages: what is known of one, where it is filed, filing and unfiling by hand."""
 
 from datetime import timedelta
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from ablage.accounts import Account
 from ablage.change import ask_repair, change
 from ablage.errors import NotFound
 from ablage.filings import Intent, file_by_hand, mark_private, unfile, unmark_private
 from ablage.messages import Entity, Message
-from ablage.store import accounts, messages
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
 from ablage.store.links import raw_link
 from ablage.store.storage import storage
-from api.clock import now, now_epoch, now_text, utc_text
+from api.clock import now, now_text, utc_text
+from api.content_views import ContentView, content_view
 from api.message_schemas import (
     FilingsView,
     FilingView,
@@ -27,24 +28,31 @@ from api.message_schemas import (
 from api.operations import operation
 from api.schemas import OpaqueId, PathId, PathType, answer, no_content
 from api.tenant import Caller, Calling, SecondsLeft
+from api.visibility import find_message, may_see_bcc
 
 FILING = "/v1/messages/{message}/filings/{entity_type}/{entity_id}"
 PRIVATE = "/v1/messages/{message}/private"
 
 
 @operation("GET", "/v1/messages/{message}", "read")
-def get_message(message: OpaqueId, caller: Calling) -> Response[MessageView]:
-    """One message: facts, where it lies, where it is filed, and why."""
-    found = _find(caller, message)
-    shown = message_view(found, with_bcc=_may_see_bcc(caller, found))
+def get_message(
+    message: OpaqueId,
+    caller: Calling,
+    *,
+    content: Annotated[bool, Query(description="false: without reading the mail itself.")] = True,
+) -> Response[MessageView]:
+    """One message: facts, text, attachments, where it lies, where it is filed, and why."""
+    found = find_message(caller, message)
+    read = content_view(storage(), found) if content else ContentView()
+    shown = message_view(found, read, with_bcc=may_see_bcc(caller, found))
     return answer(shown, version=found.version)
 
 
 @operation("GET", "/v1/messages/{message}/raw", "read")
 def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
     """A link to the mail as it was received, valid for five minutes."""
-    found = _find(caller, message)
-    hidden = frozenset() if _may_see_bcc(caller, found) else _contents_with_bcc(found)
+    found = find_message(caller, message)
+    hidden = frozenset() if may_see_bcc(caller, found) else _contents_with_bcc(found)
     url = raw_link(storage(), client("s3"), found, hidden)
     return LinkView(url=url, expires_at=utc_text(now() + timedelta(seconds=LINK_SECONDS)))
 
@@ -52,10 +60,10 @@ def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
 @operation("GET", "/v1/messages/{message}/filings", "read")
 def list_filings(message: OpaqueId, caller: Calling) -> FilingsView:
     """Every entity the message is filed at."""
-    found = _find(caller, message)
+    found = find_message(caller, message)
     unfiled = [entity_view(entity) for entity in sorted(found.tombstones)]
     return FilingsView(
-        items=filing_views(found, with_bcc=_may_see_bcc(caller, found)), unfiled=unfiled
+        items=filing_views(found, with_bcc=may_see_bcc(caller, found)), unfiled=unfiled
     )
 
 
@@ -105,21 +113,13 @@ def unmark_message_private(
     return _done(_change(caller, message, unmark_private, seconds))
 
 
-def _find(caller: Caller, message_id: str) -> Message:
-    """Raises NotFound `not_found`, also for one that has expired."""
-    found = messages.get(storage().table, caller.tenant, message_id, now_epoch())
-    if found is None:
-        raise NotFound("not_found", "There is no such message; unfiled mail expires.")
-    return found
-
-
 def _change(
     caller: Caller, message_id: str, intent: Intent, seconds: float, *, archive_first: bool = False
 ) -> Message:
     """The message after `intent`; not settled if time ran out. What changes nothing sends nothing.
 
     Filing by hand archives the bytes first. Raises NotFound `not_found`, Gone `raw_expired`."""
-    found = _find(caller, message_id)
+    found = find_message(caller, message_id)
     if found.settled and intent(found) is None:
         return found
     ask_repair(storage(), caller.tenant, message_id)
@@ -142,25 +142,6 @@ def _done(message: Message) -> Response[None]:
 
 def _is(filing: FilingView, entity: Entity) -> bool:
     return (filing.entity_type, filing.entity_id) == (entity.kind, entity.entity_id)
-
-
-def _may_see_bcc(caller: Caller, message: Message) -> bool:
-    """Bcc is known to the Sent copy alone, and shown to those who see its mailbox."""
-    if not any(d.where == "bcc" for d in message.decisions) and not message.facts.bcc:
-        return False
-    senders = {copy.account_id for copy in message.copies if copy.role == "sent"}
-    found = (accounts.get_account(storage().table, caller.tenant, sender) for sender in senders)
-    return any(
-        account is not None
-        and _sends_as(account, message.facts.from_key)
-        and caller.subject in (account.owner, *account.viewers)
-        for account in found
-    )
-
-
-def _sends_as(account: Account, from_key: str) -> bool:
-    """Somebody else's account with a copy in a sent folder has no say."""
-    return bool({account.own, *account.aliases} & {from_key, "@" + from_key.rpartition("@")[2]})
 
 
 def _contents_with_bcc(message: Message) -> frozenset[str]:

@@ -1,0 +1,117 @@
+"""Trace: a mail's whole walk by its Message-ID, and how far each mailbox has been read."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from ablage.addresses import normalise
+from ablage.dates import parse_date
+from ablage.errors import InvalidInput
+from ablage.messages import Message, message_id, utc_text
+from ablage.store import messages, trace
+from ablage.store.aws import client
+from ablage.store.rows import cut
+from ablage.store.storage import storage
+from ablage.store.trace import Search, Window
+from api.clock import now_epoch
+from api.operations import operation
+from api.tenant import Caller, Calling
+from api.trace_views import COPIES_SHOWN, TraceView, WalkView, mailbox_view, walk_view
+from api.visibility import may_see_bcc
+
+MAIL_ID_BYTES = 250  # of a Message-ID that is kept
+BEFORE, AFTER = timedelta(days=2), timedelta(days=14)  # of its Date, when a mail may have come
+
+MailId = Annotated[
+    str, Query(min_length=1, max_length=998, description="Message-ID, with or without its <>.")
+]
+Sender = Annotated[
+    str | None, Query(alias="from", max_length=320, description="The address it came from.")
+]
+When = Annotated[
+    str | None,
+    Query(max_length=100, description="Its Date, as in its header or as 2026-11-20T10:00:00Z."),
+]
+Until = Annotated[
+    str | None, Query(max_length=40, description="`reached` of the answer before, to search on.")
+]
+
+
+@operation("GET", "/v1/trace", "read")
+def trace_mail(
+    message_id: MailId,
+    caller: Calling,
+    *,
+    sender: Sender = None,
+    date: When = None,
+    until: Until = None,
+) -> TraceView:
+    """Where a mail has been: stored, decided, filed; and where each mailbox stands.
+
+    With `from` and `date` it is found at once. Else the newest 2,000 mails are searched, or, with
+    `date`, those of the days around it."""
+    mail_id = cut(message_id.strip().strip("<>").strip(), MAIL_ID_BYTES)
+    day = _moment(date, "date")
+    accounts = trace.tenant_accounts(storage().table, caller.tenant)
+    found = _computed(caller, mail_id, sender, day)
+    searched = Search((), 0, more=False)
+    if not found:
+        window = _window(day, _moment(until, "until"))
+        ids = [account.account_id for account in accounts]
+        searched = trace.search(storage().table, caller.tenant, ids, mail_id, window)
+        found = trace.read_messages(
+            storage().table, caller.tenant, searched.found, mail_id, now_epoch()
+        )
+    mailboxes = trace.mailboxes(storage().table, caller.tenant, accounts)
+    return TraceView(
+        message_id=mail_id,
+        items=[_walk(caller, message) for message in found],
+        rows_searched=searched.rows,
+        more=searched.more,
+        reached=searched.reached or None,
+        accounts=[mailbox_view(mailbox, found) for mailbox in mailboxes],
+    )
+
+
+def _computed(
+    caller: Caller, mail_id: str, sender: str | None, date: datetime | None
+) -> list[Message]:
+    """By the id that Message-ID, From and Date make."""
+    address = normalise(sender) if sender else None
+    if address is None or date is None:
+        return []
+    made = message_id(mail_id, address.exact, date, ())
+    return trace.read_messages(storage().table, caller.tenant, [made], mail_id, now_epoch())
+
+
+def _window(date: datetime | None, until: datetime | None) -> Window:
+    ends = utc_text(until) if until else ""
+    if date is None:
+        return Window(until=ends)
+    return Window(utc_text(date - BEFORE), ends or utc_text(date + AFTER))
+
+
+def _moment(text: str | None, name: str) -> datetime | None:
+    """RFC 3339 or RFC 5322. Raises InvalidInput `invalid_date`."""
+    if not text:
+        return None
+    found = _rfc3339(text) or parse_date(text)
+    if found is None or not 1980 <= found.year < 2200:
+        detail = "A time reads 2026-11-20T10:00:00Z, or as in a mail's Date."
+        raise InvalidInput("invalid_date", detail, name)
+    return found
+
+
+def _rfc3339(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _walk(caller: Caller, message: Message) -> WalkView:
+    kept = trace.stored(storage(), client("s3"), message, COPIES_SHOWN)
+    happened = messages.events(storage().table, caller.tenant, message.message_id)
+    return walk_view(message, kept, happened, with_bcc=may_see_bcc(caller, message))
