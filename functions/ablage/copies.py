@@ -5,7 +5,7 @@ content is a variant: what it would add lies dormant, until the Sent copy of the
 From makes that content the main one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ablage.authentication import VERDICTS
@@ -84,7 +84,7 @@ def _added(message: Message | None, arrival: Arrival) -> Message | None:
     if message is None:
         return _apply(_first(arrival), arrival.decision.addresses)
     if message.has_copy(arrival.copy.copy_id):
-        return _accepted(message, arrival) or _stored_again(message, arrival)
+        return _stored_again(message, arrival)
     joined = _join(message, arrival)
     if arrival.copy.digest == message.digest:
         return _apply(_turned(joined, arrival), _news(message, arrival))
@@ -93,13 +93,21 @@ def _added(message: Message | None, arrival: Arrival) -> Message | None:
     return _as_variant(joined, message, arrival)
 
 
-def _accepted(message: Message, arrival: Arrival) -> Message | None:
-    """What was held is decided, from the copy it was held for."""
-    if not message.awaits_decision or arrival.copy.digest != message.digest:
-        return None
-    left = tuple(decision for decision in message.decisions if not decision.is_held)
-    bare = replace(message, decisions=left)
-    return _apply(_turned(bare, arrival), arrival.decision.addresses)
+def decide_accepted(arrivals: Sequence[Arrival]) -> Intent:
+    """What was held is decided, from every copy of its content, as a person's word has it."""
+
+    def intent(message: Message | None) -> Message | None:
+        if message is None or not message.awaits_decision:
+            return None
+        left = tuple(decision for decision in message.decisions if not decision.is_held)
+        wanted = replace(message, decisions=left)
+        for arrival in (_by_word(message, one) for one in arrivals):
+            if arrival.copy.digest == message.digest:
+                decided = _apply(_turned(wanted, arrival), arrival.decision.addresses)
+                wanted = _flagged(decided, wanted, arrival)
+        return wanted
+
+    return intent
 
 
 def _flagged(wanted: Message, before: Message | None, arrival: Arrival) -> Message:

@@ -91,8 +91,10 @@ def accept(message: Message | None) -> Message | None:
     open again."""
     if message is None or message.review == ACCEPTED:
         return None
-    private = "" if message.review == REJECTED else message.private
-    return replace(message, review=ACCEPTED, private=private)
+    if message.review == REJECTED:
+        open_again = _held_again(message)
+        return replace(message, review=ACCEPTED, private="", decisions=open_again)
+    return replace(message, review=ACCEPTED)
 
 
 def reject(by: str) -> Intent:

@@ -9,7 +9,6 @@ from ablage.authentication import FAIL
 from ablage.change import change
 from ablage.copies import Arrival, add_copy
 from ablage.delivery_reports import failed_delivery
-from ablage.filings import Intent
 from ablage.mail_parties import header_identity
 from ablage.matching import (
     Decision,
@@ -59,7 +58,9 @@ def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | No
     account = known.account(read)
     message = None
     if account is not None:
-        message = change(storage, account.tenant, read.message_id, _intent(read, account, known))
+        message = change(
+            storage, account.tenant, read.message_id, add_copy(arrival_of(read, account, known))
+        )
         _note_failed_delivery(storage, account, read)
         _note_alias(storage, account, read, message)
     tick(storage, read.key.tenant, read.job, read.copy.copy_id)
@@ -87,26 +88,25 @@ def _note_failed_delivery(storage: Storage, account: Account, read: ReadCopy) ->
         change(storage, account.tenant, named, failed_delivery(report.failures, read.message_id))
 
 
-def _intent(read: ReadCopy, account: Account, known: Known) -> Intent:
+def arrival_of(read: ReadCopy, account: Account, known: Known) -> Arrival:
+    """The copy, decided; where that is held, also as a person's word would have it."""
     knowledge_ = known.knowledge(account.tenant)
 
     def decided(parties: Parties) -> Decision:
         return decide(parties, account, read.copy.received_at, knowledge_)
 
     decision = decided(read.parties)
-    return add_copy(
-        Arrival(
-            tenant=account.tenant,
-            message_id=read.message_id,
-            copy=read.copy,
-            facts=read.facts,
-            decision=decision,
-            sort_time=read.sort_time,
-            flags=read.flags,
-            expires=read.expires,
-            versions=(NORMALISER_VERSION, known.policies[account.tenant].version),
-            vouched=decided(vouched_for(read.parties)) if decision.is_held else None,
-        )
+    return Arrival(
+        tenant=account.tenant,
+        message_id=read.message_id,
+        copy=read.copy,
+        facts=read.facts,
+        decision=decision,
+        sort_time=read.sort_time,
+        flags=read.flags,
+        expires=read.expires,
+        versions=(NORMALISER_VERSION, known.policies[account.tenant].version),
+        vouched=decided(vouched_for(read.parties)) if decision.is_held else None,
     )
 
 

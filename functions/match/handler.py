@@ -27,7 +27,7 @@ from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
-from match.accepted import decide_accepted
+from match.accepted import decide_held
 from match.batches import SLICE_SECONDS, run_batch
 from match.file_message import Known, file_message, know, tick
 from match.read_copy import ReadCopy, read_copy
@@ -141,6 +141,6 @@ def _repair(where: Storage, repair: dict[str, str]) -> None:
     if "message" in repair:
         message = change(where, tenant, repair["message"], None)
         if message and message.awaits_decision:
-            decide_accepted(where, message)
+            decide_held(where, message)
     else:
         repair_rows(where, tenant, repair)
