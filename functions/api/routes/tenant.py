@@ -58,6 +58,13 @@ class PolicyBody(Body):
     acknowledged: Annotated[list[EntityRef], Field(max_length=limits.LIST_ELEMENTS)] = Field(
         default=[], description="Entities that may carry an own address, for own_address=ask."
     )
+    hold_fail: StrictBool = Field(
+        default=False,
+        description="Inbound mail whose sender the provider says is forged waits at /v1/review.",
+    )
+    fan_out_flag: Annotated[StrictInt, Field(ge=1, le=limits.FILINGS_PER_MESSAGE)] = Field(
+        default=25, description="Mail that one address files at more contacts is flagged fan_out."
+    )
     backfill_days: Annotated[StrictInt, Field(ge=0, le=365)] = Field(
         default=30, description="How far back a new address is filed; 0 is off."
     )
