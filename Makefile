@@ -6,7 +6,7 @@ SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
 FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 
-.PHONY: demo serve test bench lint lint-sam format package
+.PHONY: demo serve test coverage fuzz bench lint lint-sam format package
 .DEFAULT_GOAL := test
 
 # MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
@@ -17,7 +17,15 @@ serve: $(VENV)  ## the same, and stays up; PORT=n for the HTTP API
 	@$(BIN)/python -m infra.local.serve $(if $(filter command,$(origin PORT)),--port "$(PORT)")
 
 test: $(VENV)
+	$(BIN)/python -m pytest --numprocesses auto
+
+coverage: $(VENV)  ## the same with branch coverage, in twice the time
 	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered
+
+fuzz: $(VENV) .venv/.fuzz  ## ten minutes, or FUZZ_SECONDS; failing inputs stay in build/fuzz
+	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q --numprocesses auto tests/fuzz
+	@mkdir -p build/fuzz
+	$(BIN)/python -m tests.fuzz
 
 bench: $(VENV)
 	@$(BIN)/python -m tests.bench
@@ -51,6 +59,10 @@ $(VENV): pyproject.toml functions/requirements.txt
 	@echo "fetching the pinned packages into .venv: a minute or so, once"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/.fuzz: pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@touch $@
 
 $(SAM):
