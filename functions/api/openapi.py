@@ -29,6 +29,7 @@ _MAY_TAKE_LONGER = {
     "mark_message_private",
     "unmark_message_private",
 }
+_MAY_START_A_JOB = {"delete_contact"}
 
 
 class ProblemError(BaseModel):
@@ -76,7 +77,9 @@ def _responses(operation: dict[str, Any]) -> dict[str, Any]:
         if status not in ("422", "500")
     }
     if "204" in good:
-        good["204"].pop("content", None)
+        content = good["204"].pop("content", None)
+        if operation["operationId"] in _MAY_START_A_JOB:
+            good["202"] = {"description": "A job does it", "content": content}
     if operation["operationId"] in _CREATES:
         good["201"] = good["200"] | {"description": "Created"}
     if operation["operationId"] in _MAY_TAKE_LONGER:

@@ -160,7 +160,7 @@ def test_work_goes_only_where_the_plan_sends_it() -> None:
     sends = {role: allowed(role)["sqs:SendMessage"] for role in roles_with("sqs:SendMessage")}
 
     assert sends == {
-        "DispatchRole": {"SyncQueue", "BackfillQueue"},
+        "DispatchRole": {"SyncQueue", "BackfillQueue", "MatchQueue"},
         "SyncRole": {"MatchQueue"},
         "ApiRole": {"SyncQueue", "MatchQueue"},
     }

@@ -20,7 +20,9 @@ def test_a_contact_comes_back_as_it_was_put():
         "name": "Max",
         "addresses": ["Max@Kunde.DE"],
         "customers": ["K1", "K2"],
+        "archived": False,
         "version": 1,
+        "backfill": None,
         "warnings": [],
     }
 

@@ -41,6 +41,11 @@ def add(
     return _blocked(key[1], item), True
 
 
+def is_blocked(table: Table, tenant: TenantId, entry: Entry) -> bool:
+    """Whether this very entry stands on the list."""
+    return table.get(_key(tenant, entry), consistent=True) is not None
+
+
 def page(
     table: Table, tenant: TenantId, after: str | None, limit: int
 ) -> tuple[list[BlockedEntry], str | None]:

@@ -31,11 +31,16 @@ class Candidate:
     account_id: str = ""
 
 
-Found = Iterator[Candidate]
+Found = Iterator[Candidate | None]
 
 
-def candidates(table: Table, batch: Batch, now: int) -> Found:
+def candidates(table: Table, batch: Batch, now: int) -> Iterator[Candidate]:
     """Those after the batch's cursor. Reads as it goes."""
+    return (found for found in rows_read(table, batch, now) if found is not None)
+
+
+def rows_read(table: Table, batch: Batch, now: int) -> Found:
+    """The same, and None for each row that is read for nothing."""
     return _SOURCES[batch.kind](table, batch, now)
 
 
@@ -71,8 +76,8 @@ def _unmatched(table: Table, batch: Batch, now: int) -> Found:
         start = after if address == part else str(batch.arguments["since"])
         pk, _ = keys.unmatched(batch.tenant, address, "", "")
         for row in table.query_all(pk, after=start, limit=PAGE):
-            if is_live(row, now):
-                yield Candidate(row["sk"].rpartition("#")[2], f"{address}|{row['sk']}")
+            found = Candidate(row["sk"].rpartition("#")[2], f"{address}|{row['sk']}")
+            yield found if is_live(row, now) else None
 
 
 def _overviews(wanted: Callable[[Item], bool]) -> Callable[[Table, Batch, int], Found]:
@@ -89,6 +94,8 @@ def _overviews(wanted: Callable[[Item], bool]) -> Callable[[Table, Batch, int], 
                     break
                 if is_live(row, now) and wanted(row):
                     yield Candidate(row["m"], f"{account}|{row['sk']}", account)
+                else:
+                    yield None
 
     return found
 

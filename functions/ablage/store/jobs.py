@@ -20,8 +20,9 @@ CLAIM_SECONDS = 150  # as long as a lease: longer than sync's timeout
 
 @dataclass(frozen=True)
 class Job:
-    """`kind` is `check|folders|sync`; `state` is `queued|running|done|failed`. `progress` is sync's
-    own: folder id -> {uidvalidity, high, count}."""
+    """`kind` is `check|folders|sync`, or that of a batch (`ablage.batches`); `state` is
+    `queued|running|done|failed`, of a batch also `undone`. `progress` is sync's own: folder id ->
+    {uidvalidity, high, count}. What is below `attempts` is of batches alone."""
 
     tenant: TenantId
     job_id: str
@@ -40,6 +41,9 @@ class Job:
     detail: str | None = None
     progress: dict[str, dict[str, int]] = field(default_factory=dict)
     attempts: int = 0
+    preview: dict[str, Any] | None = None
+    undo_until: str = ""
+    undone_by: str = ""
 
     @property
     def shown_state(self) -> str:
@@ -110,6 +114,9 @@ def _job(tenant: TenantId, job_id: str, item: Item) -> Job:
         detail=item.get("detail"),
         progress=item.get("progress", {}),
         attempts=item.get("attempts", 0),
+        preview=item.get("preview"),
+        undo_until=item.get("undo_until", ""),
+        undone_by=item.get("undone_by", ""),
     )
 
 

@@ -1,19 +1,21 @@
 """Contacts: people mail is filed at, under the ids of the caller's own system."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, StrictStr
 
 from ablage.addresses import normalise
 from ablage.contacts import Contact, new_contact
-from ablage.errors import InvalidInput, NotFound
-from ablage.store import address_index, contacts
+from ablage.errors import InvalidInput
+from ablage.store import address_index, contacts, jobs
 from ablage.store.storage import storage
+from ablage.tenancy import entity_id
 from api import cursors
 from api.clock import now_epoch
 from api.operations import operation
+from api.routes.jobs import JobView, job_view, work_off
 from api.schemas import (
     Body,
     Cursor,
@@ -27,7 +29,6 @@ from api.schemas import (
     answer,
     check_version,
     expected_version,
-    no_content,
 )
 from api.tenant import Calling
 from api.warnings import entity_warnings
@@ -39,6 +40,11 @@ class ContactBody(Body):
     customers: Texts = Field(
         default=[], description="Ids of customers; they need not exist yet.", examples=[["K-7"]]
     )
+    archived: StrictBool = Field(default=False, description="No new filings; what is filed stays.")
+
+
+class MergeBody(Body):
+    into: Annotated[StrictStr, Field(max_length=128, description="Id of the contact that stays.")]
 
 
 class ContactView(BaseModel):
@@ -46,14 +52,20 @@ class ContactView(BaseModel):
     name: str
     addresses: list[str]
     customers: list[str]
+    archived: bool
     version: int
+    backfill: str | None = Field(
+        None, description="The job that files earlier mail of new addresses; it can be undone."
+    )
     warnings: list[Warning_] = []
 
 
 @operation("GET", "/v1/contacts", "read")
 def list_contacts(
     caller: Calling,
-    address: Annotated[str | None, Query(description="Only those that carry it.")] = None,
+    address: Annotated[
+        str | None, Query(description="Only those not archived that carry it.")
+    ] = None,
     limit: Limit = 25,
     cursor: Cursor = None,
 ) -> Page[ContactView]:
@@ -69,33 +81,74 @@ def list_contacts(
 def put_contact(
     contact: PathId, body: ContactBody, caller: Calling, if_match: IfMatch = None
 ) -> Response[ContactView]:
-    """Create or replace a contact. New mail follows the new state, what is filed stays."""
+    """Create or replace a contact. New mail follows the new state, what is filed stays.
+
+    Earlier mail of a new address is filed by a batch, as far back as the policy says."""
     expected = expected_version(if_match)
-    wanted = new_contact(caller.tenant, contact, body.name, body.addresses, body.customers)
-    saved = contacts.save_contact(
-        storage(), wanted, lambda standing: check_version(_version(standing), expected)
+    wanted = new_contact(
+        caller.tenant,
+        contact,
+        body.name,
+        body.addresses,
+        body.customers,
+        archived=body.archived,
     )
+    saved = contacts.save_contact(
+        storage(),
+        wanted,
+        lambda standing: check_version(_version(standing), expected),
+        caller.subject,
+    )
+    if saved.backfill:
+        work_off(caller.tenant, saved.backfill)
     warnings = entity_warnings(
         storage().table, caller.tenant, "contact", contact, saved.contact.keys
     )
-    view = _view(saved.contact).model_copy(update={"warnings": warnings})
+    more = {"warnings": warnings, "backfill": saved.backfill}
+    view = _view(saved.contact).model_copy(update=more)
     return answer(view, status=201 if saved.created else 200, version=view.version)
 
 
 @operation("GET", "/v1/contacts/{contact}", "read")
 def get_contact(contact: PathId, caller: Calling) -> Response[ContactView]:
-    """One contact."""
-    found = contacts.get_contact(storage().table, caller.tenant, contact)
-    if found is None:
-        raise NotFound("not_found", "There is no such contact.")
+    """One contact. 410 with `merged_into` where it was merged into another."""
+    found = contacts.find_contact(storage().table, caller.tenant, contact)
     return answer(_view(found), version=found.version)
 
 
 @operation("DELETE", "/v1/contacts/{contact}", "manage", status=204)
-def delete_contact(contact: PathId, caller: Calling) -> Response[None]:
-    """Delete a contact: no new filings. Its archive stays readable."""
-    contacts.delete_contact(storage(), caller.tenant, contact, now_epoch())
-    return no_content()
+def delete_contact(
+    contact: PathId,
+    caller: Calling,
+    archive: Annotated[
+        Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
+    ] = "keep",
+) -> Response[JobView | None]:
+    """Delete a contact: no new filings. Its archive stays readable, or is taken apart by a job."""
+    job_id = contacts.delete_contact(
+        storage(),
+        caller.tenant,
+        contact,
+        now_epoch(),
+        with_archive=archive == "delete",
+        by=caller.subject,
+    )
+    if job_id is None:
+        return Response(204)
+    work_off(caller.tenant, job_id)
+    shown = job_view(jobs.get(storage().table, caller.tenant, job_id))
+    return Response(202, content_type="application/json", body=shown)
+
+
+@operation("POST", "/v1/contacts/{contact}/merge", "manage", status=202)
+def merge_contact(contact: PathId, body: MergeBody, caller: Calling) -> Response[JobView]:
+    """Merge a contact into another: addresses and customers at once, its archive by a job.
+
+    The id answers 410 from then on."""
+    into = entity_id(body.into)
+    job_id = contacts.merge_contact(storage(), caller.tenant, contact, into, caller.subject)
+    work_off(caller.tenant, job_id)
+    return answer(job_view(jobs.get(storage().table, caller.tenant, job_id)), status=202)
 
 
 def _with_address(caller: Calling, text: str, limit: int, after: str | None) -> Page[ContactView]:
@@ -125,5 +178,6 @@ def _view(contact: Contact) -> ContactView:
         name=contact.name,
         addresses=list(contact.addresses),
         customers=list(contact.customers),
+        archived=contact.archived,
         version=contact.version,
     )

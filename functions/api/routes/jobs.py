@@ -1,4 +1,5 @@
-"""Long work: checks, and syncs of named folders. Asked for here, done by sync and match."""
+"""Long work: checks, and syncs of named folders. Asked for here, done by sync and match. Batches
+are jobs too."""
 
 import secrets
 from typing import Any
@@ -6,9 +7,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
+from ablage.batches import KINDS
 from ablage.store import connections, jobs
 from ablage.store.jobs import Job
 from ablage.store.storage import storage
+from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
 from api.clock import now_epoch, now_text, utc_text
 from api.folders import check_folders
@@ -19,16 +22,20 @@ from api.tenant import Caller, Calling
 
 class JobView(BaseModel):
     id: str
-    kind: str = Field(description="check, folders or sync.")
-    account: str
-    state: str = Field(description="queued, running, done or failed.")
+    kind: str = Field(description="check, folders, sync, or the kind of a batch.")
+    account: str = Field(description="Empty for a batch over all accounts.")
+    state: str = Field(description="queued, running, done, failed, or of a batch undone.")
     done: int
     total: int
     failed: int
     created_at: str
     result_url: str = Field(description="Where the result is read.")
-    undo_until: str | None = None
-    result: dict[str, Any] | None
+    preview: dict[str, Any] | None = Field(None, description="What a batch was to look at.")
+    undo_until: str | None = Field(None, description="A batch can be undone until then.")
+    undone_by: str | None = Field(None, description="The batch that undoes it.")
+    result: dict[str, Any] | None = Field(
+        description="Of a batch: messages changed and unchanged, and failures by code."
+    )
     code: str | None = Field(description="Why it failed.")
     detail: str | None
 
@@ -54,7 +61,7 @@ def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[J
 @operation("GET", "/v1/jobs/{job}", "read")
 def get_job(job: PathId, caller: Calling) -> JobView:
     """How far a job is."""
-    return _view(jobs.get(storage().table, caller.tenant, job))
+    return job_view(jobs.get(storage().table, caller.tenant, job))
 
 
 def _job(caller: Caller, account: str, kind: str, **more: Any) -> Job:
@@ -67,11 +74,15 @@ def _start(job: Job) -> Response[JobView]:
     jobs.create(storage().table, job, now_epoch())
     body = {"kind": "job", "tenant": job.tenant, "job": job.job_id}
     storage().queues.sync(job.tenant, body)
-    return answer(_view(job), status=202)
+    return answer(job_view(job), status=202)
 
 
-def _view(job: Job) -> JobView:
-    where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")
+def work_off(tenant: TenantId, job_id: str) -> None:
+    """A batch begins at once; should the message be lost, dispatch finds it by its due key."""
+    storage().queues.match({"batch": {"tenant": tenant, "job": job_id}})
+
+
+def job_view(job: Job) -> JobView:
     return JobView(
         id=job.job_id,
         kind=job.kind,
@@ -81,8 +92,18 @@ def _view(job: Job) -> JobView:
         total=job.total,
         failed=job.failed,
         created_at=job.created_at,
-        result_url=f"/v1/accounts/{job.account_id}{where}",
+        result_url=_result_url(job),
+        preview=job.preview,
+        undo_until=job.undo_until or None,
+        undone_by=job.undone_by or None,
         result=job.result,
         code=job.code,
         detail=job.detail,
     )
+
+
+def _result_url(job: Job) -> str:
+    if job.kind in KINDS:
+        return f"/v1/jobs/{job.job_id}"
+    where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")
+    return f"/v1/accounts/{job.account_id}{where}"
