@@ -33,10 +33,13 @@ read   POST   /v1/explain
 read   GET    /v1/trace
 read   GET    /v1/messages/{message}/raw
 read   GET    /v1/messages/{message}/filings
+file   PUT    /v1/messages/{message}/filings
 file   PUT    /v1/messages/{message}/filings/{entity_type}/{entity_id}
 file   DELETE /v1/messages/{message}/filings/{entity_type}/{entity_id}
 file   PUT    /v1/messages/{message}/private
 file   DELETE /v1/messages/{message}/private
+read   GET    /v1/review
+file   PUT    /v1/review/{message}
 read   GET    /v1/contacts
 manage PUT    /v1/contacts/{contact}
 read   GET    /v1/contacts/{contact}
