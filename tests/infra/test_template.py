@@ -48,6 +48,10 @@ read   GET    /v1/customers
 manage PUT    /v1/customers/{customer}
 read   GET    /v1/customers/{customer}
 manage DELETE /v1/customers/{customer}
+manage POST   /v1/contacts/{contact}/merge
+read   POST   /v1/previews
+manage POST   /v1/batches
+manage POST   /v1/batches/{job}/undo
 read   GET    /v1/blocklist
 manage POST   /v1/blocklist
 manage DELETE /v1/blocklist/{entry_id}
