@@ -9,7 +9,8 @@ MAILS = (
         b"Authentication-Results: mx.own.de; dkim=pass header.d=x.de; spf=pass\r\n"
         b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\nContent-Type: text/html; charset=utf-8\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\nPGI+SGVsbG88L2I+\r\n--b\r\nContent-Disposition: attachment; filename*=utf-8''b.pdf\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nPGI+SGVsbG88L2I+\r\n--b\r\n"
+        b"Content-Disposition: attachment; filename*=utf-8''b.pdf\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n=25PDF=\r\n--b--\r\n"
     ),
     (
