@@ -171,7 +171,7 @@ def _hits(decision: AddressDecision) -> str:
         return f" (entry {entry})" if entry and entry != decision.address else ""
     words = entity_words(Entity.parse(hit) for hit in decision.hits)
     if decision.reason == OWN_ADDRESS:
-        return f"{words} {'carries' if len(decision.hits) == 1 else 'carry'}"
+        return f"{words or 'somebody'} {'carry' if len(decision.hits) > 1 else 'carries'}"
     return words
 
 
