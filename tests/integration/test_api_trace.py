@@ -145,18 +145,18 @@ def rows(aws, tenant, account, minutes, mail_id="other@x.de"):
         client.batch_write_item(RequestItems={"table": puts[at : at + 25]})
 
 
-def test_a_search_is_bounded_fair_and_goes_on_where_it_stopped(aws, monkeypatch):
-    monkeypatch.setattr(trace, "TRACED_ROWS", 400)
+def test_a_search_is_bounded_fair_and_goes_on_where_it_stopped(aws):
     rows(aws, ACME, "a1", range(600, 1100))
     rows(aws, ACME, "a2", [5], "wanted@x.de")
     rows(aws, ACME, "a1", [7], "wanted@x.de")
 
-    first = trace.search(aws.table, ACME, ["a1", "a2"], "wanted@x.de", Window())
-    then = trace.search(aws.table, ACME, ["a1", "a2"], "wanted@x.de", Window(until=first.reached))
+    first = trace.search(aws.table, ACME, ["a1", "a2"], "wanted@x.de", Window(), limit=400)
+    older = Window(until=first.reached)
+    then = trace.search(aws.table, ACME, ["a1", "a2"], "wanted@x.de", older, limit=400)
 
     assert (first.found, first.rows, first.more) == (("a25",), 401, True)
     assert first.reached == "2026-11-01T11:40:00Z"
-    assert (then.found, then.more) == (("a25", "a17"), False)
+    assert (then.found, then.more) == (("a17", "a25"), False)
 
 
 def test_a_window_bounds_what_is_read(aws):

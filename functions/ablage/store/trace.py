@@ -64,14 +64,21 @@ def tenant_accounts(table: Table, tenant: TenantId) -> list[Account]:
 
 
 def search(
-    table: Table, tenant: TenantId, account_ids: Iterable[str], mail_id: str, window: Window
+    table: Table,
+    tenant: TenantId,
+    account_ids: Iterable[str],
+    mail_id: str,
+    window: Window,
+    *,
+    limit: int = TRACED_ROWS,
 ) -> Search:
-    """The newest page of every account first, then the next of each."""
+    """The newest page of every account first, then the next of each, until `limit` rows are
+    read."""
     wanted = mail_id_digest(mail_id)
     walks = [_Walk(_pages(table, tenant, account_id, window)) for account_id in account_ids]
     found: dict[str, None] = {}
     rows = 0
-    while walks and rows < TRACED_ROWS and len(found) < TRACED_MESSAGES:
+    while walks and rows < limit and len(found) < TRACED_MESSAGES:
         walk = walks.pop(0)
         page = next(walk.pages, None)
         if page is None:
