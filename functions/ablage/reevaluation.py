@@ -8,8 +8,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ablage.addresses import normalise
+from ablage.copies import HITS_KEPT, PATHS_KEPT
 from ablage.matching import Decision, Knowledge, block_keys
-from ablage.messages import OWN_ADDRESS, AddressDecision, Copy, Entity, Facts, Filing, Message
+from ablage.messages import (
+    FAN_OUT,
+    OWN_ADDRESS,
+    AddressDecision,
+    Copy,
+    Entity,
+    Facts,
+    Filing,
+    Message,
+    identity,
+)
 
 OPEN = ("filing_off", "before_since")  # gates of an account, lifted by back-filling it
 _FILES = ("matched", OWN_ADDRESS)
@@ -35,20 +46,26 @@ def with_addresses(message: Message, addresses: Collection[str], known: Knowledg
     decided = [d if d.address not in addresses else _late(d, message, known)
                for d in message.decisions]  # fmt: skip
     found = [d for d, old in zip(decided, message.decisions, strict=True) if d is not old]
-    return linked(replace(message, decisions=tuple(decided)), found) if found else message
+    limit = known.policy.fan_out_flag
+    wide = {identity(d) for d in found if sum(h.startswith("contact#") for h in d.hits) > limit}
+    shown = replace(message, decisions=tuple(map(_shortened, decided)))
+    return linked(shown, found, wide) if found else message
 
 
 def with_account(message: Message, verdict: Verdict) -> Message:
     """Decides what was left open because the account did not file then."""
     left = tuple(d for d in message.decisions if d.reason not in OPEN)
-    taken = {_identity(d) for d in left}
+    taken = {identity(d) for d in left}
     found = [
-        d for d in _contributed(message, verdict)
-        if d.reason not in OPEN and _identity(d) not in taken
-    ]  # fmt: skip
+        decision
+        for decision in _contributed(message, verdict)
+        if decision.reason not in OPEN and identity(decision) not in taken
+    ]
     if message.private or not found:
         return message
-    return linked(replace(message, decisions=(*left, *found)), found)
+    copies = tuple(replace(c, gated=c.gated and c != verdict.copy) for c in message.copies)
+    decided = replace(message, copies=copies, decisions=(*left, *map(_shortened, found)))
+    return linked(decided, found, verdict.decision.wide)
 
 
 def without_blocked(message: Message, blocked: Collection[str]) -> Message:
@@ -76,17 +93,20 @@ def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
         return message
     judged = {verdict.own for verdict in verdicts}
     kept = [d for d in message.decisions if d.where == OWN_ADDRESS and d.address not in judged]
-    found = {_identity(d): d for d in kept}
+    found: dict[tuple[str, bool], AddressDecision] = {}
     for verdict in verdicts:
         for decision in _contributed(message, verdict):
-            found.setdefault(_identity(decision), decision)
+            found.setdefault(identity(decision), decision)
+    paths = {f"{OWN_ADDRESS}:{decision.address}" for decision in kept}
+    filings = {entity: _with_only(filing, paths) for entity, filing in message.filings.items()}
     bare = replace(
         message,
-        filings={e: left for e, f in message.filings.items() if (left := by_hand(f)) is not None},
-        decisions=tuple(found.values()),
+        filings={entity: left for entity, left in filings.items() if left is not None},
+        decisions=(*kept, *map(_shortened, found.values())),
         facts=_turned(message, verdicts),
     )
-    return linked(bare, found.values())
+    wide = frozenset().union(*(verdict.decision.wide for verdict in verdicts))
+    return linked(bare, found.values(), wide)
 
 
 def without_entity(message: Message, entity: Entity) -> Message:
@@ -118,18 +138,23 @@ def merged(message: Message, source: Entity, into: Entity) -> Message:
     )
 
 
-def linked(message: Message, decisions: Iterable[AddressDecision]) -> Message:
-    """What the decisions hit is filed, unless somebody unfiled it or marked the mail private."""
-    filings = dict(message.filings)
+def linked(
+    message: Message,
+    decisions: Iterable[AddressDecision],
+    wide: Collection[tuple[str, bool]] = (),
+) -> Message:
+    """What the decisions hit is filed, unless somebody unfiled it or marked the mail private. Those
+    in `wide` flag it."""
+    filings, flags = dict(message.filings), set(message.flags)
     for decision in decisions:
         if message.private or decision.reason not in _FILES:
             continue
-        path = f"{decision.where}:{decision.address}"
+        link = Filing(frozenset({"auto"}), (f"{decision.where}:{decision.address}",))
         for entity in map(Entity.parse, decision.hits):
             if entity not in message.tombstones:
-                link = Filing(frozenset({"auto"}), (path,))
                 filings[entity] = _joined(filings.get(entity), link)
-    return replace(message, filings=filings)
+        flags |= {FAN_OUT} if identity(decision) in wide else set()
+    return replace(message, filings=filings, flags=frozenset(flags))
 
 
 def by_hand(filing: Filing) -> Filing | None:
@@ -148,6 +173,10 @@ def _late(decision: AddressDecision, message: Message, known: Knowledge) -> Addr
         return decision
     hits = tuple(str(entity) for entity in known.entities(address))
     return replace(decision, reason="matched", hits=hits) if hits else decision
+
+
+def _shortened(decision: AddressDecision) -> AddressDecision:
+    return replace(decision, hits=decision.hits[:HITS_KEPT])
 
 
 def _contributed(message: Message, verdict: Verdict) -> tuple[AddressDecision, ...]:
@@ -188,6 +217,10 @@ def _stopped(decision: AddressDecision, blocked: Collection[str]) -> AddressDeci
     return replace(decision, reason="blocklist", hits=(entry,)) if entry else decision
 
 
+def _with_only(filing: Filing, kept: Collection[str]) -> Filing | None:
+    return _without_paths(filing, [path for path in filing.paths if path not in kept])
+
+
 def _without_paths(filing: Filing, gone: Collection[str]) -> Filing | None:
     if not gone:
         return filing
@@ -198,7 +231,7 @@ def _without_paths(filing: Filing, gone: Collection[str]) -> Filing | None:
 def _joined(filing: Filing | None, other: Filing) -> Filing:
     if filing is None:
         return other
-    paths = tuple(dict.fromkeys((*filing.paths, *other.paths)))
+    paths = tuple(dict.fromkeys((*filing.paths, *other.paths)))[:PATHS_KEPT]
     return Filing(
         filing.origins | other.origins, paths, filing.by or other.by, filing.at or other.at
     )
@@ -210,7 +243,3 @@ def _renamed(decision: AddressDecision, source: str, into: str) -> AddressDecisi
     return replace(
         decision, hits=tuple(dict.fromkeys(into if h == source else h for h in decision.hits))
     )
-
-
-def _identity(decision: AddressDecision) -> tuple[str, bool]:
-    return decision.address, decision.where == OWN_ADDRESS

@@ -6,13 +6,13 @@ from dataclasses import replace
 from ablage import batches as kinds
 from ablage import reevaluation
 from ablage.accounts import Account
-from ablage.addresses import Address, normalise
+from ablage.addresses import NORMALISER_VERSION, Address, normalise
 from ablage.batches import undone
 from ablage.errors import Gone, NotFound
 from ablage.mail import read_mail
 from ablage.mail_parties import parties_of
-from ablage.matching import Knowledge, Parties, decide
-from ablage.messages import Copy, Entity, Message
+from ablage.matching import Knowledge, Parties, decide, vouched_for
+from ablage.messages import ACCEPTED, Copy, Entity, Message
 from ablage.policy import Policy
 from ablage.reevaluation import OPEN, Verdict
 from ablage.store import batches
@@ -30,6 +30,7 @@ from ablage.store.policies import get_policy
 from ablage.store.raw_mail import RawKey
 from ablage.store.storage import Storage
 
+_DECIDES = (kinds.BACKFILL_CONTACT, kinds.BACKFILL_ACCOUNT, kinds.REEVALUATE)
 COPIES_READ = 20  # of one message, where its recipients have to be read again
 
 
@@ -43,7 +44,7 @@ class Plans:
         self._policy: Policy | None = None
         self._found = Found()
         self._looked_up: set[Address] = set()
-        self.after: Callable[[Message], Message] = {
+        self._plan: Callable[[Message], Message] = {
             kinds.BACKFILL_CONTACT: self._with_addresses,
             kinds.BACKFILL_ACCOUNT: self._with_account,
             kinds.PURGE_BLOCKED: self._without_blocked,
@@ -52,6 +53,13 @@ class Plans:
             kinds.DELETE_ARCHIVE: self._without_entity,
             kinds.MERGE_CONTACT: self._merged,
         }[batch.kind]
+
+    def after(self, message: Message) -> Message:
+        """The message itself where nothing changes."""
+        after = self._plan(message)
+        if after is message or self._batch.kind not in _DECIDES:
+            return after
+        return replace(after, versions=(NORMALISER_VERSION, self._tenant_policy().version))
 
     def _with_addresses(self, message: Message) -> Message:
         wanted = frozenset(self._batch.arguments["keys"])
@@ -133,6 +141,8 @@ class Plans:
     def _verdict(self, message: Message, copy: Copy, account: Account) -> Verdict:
         """Of the copy as if its account had always filed. Raises Gone `raw_expired`."""
         parties = self._parties(message, copy)
+        if message.review == ACCEPTED:
+            parties = vouched_for(parties)
         tenant = self._batch.tenant
         policies = {tenant: self._tenant_policy()}
         found = read_found(self._storage.table, policies, [Case(account, parties)])
