@@ -15,7 +15,7 @@ SYNC_DAYS_BACK = 30
 class Account:
     """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or
     `@domain`; `address` as typed, `own` its exact key. `folders` are the ids to sync; empty means
-    Inbox and Sent."""
+    Inbox and Sent. Mail of `private_folders` is never filed automatically."""
 
     tenant: TenantId
     account_id: str
@@ -33,6 +33,7 @@ class Account:
     viewers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    private_folders: tuple[str, ...] = ()
     retention: str = "30d"
     created_at: str = ""
     deleted: bool = False

@@ -27,6 +27,7 @@ from ablage.messages import (
 from ablage.tenancy import TenantId
 
 VARIANT = "variant"
+_MARKS_OF_COPIES = ("header", "folder")
 HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
 PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)
@@ -134,7 +135,7 @@ def _first(arrival: Arrival) -> Message:
         facts=_facts(arrival),
         digest=arrival.copy.digest,
         copies=(_gated(arrival),),
-        private="header" if arrival.decision.private else "",
+        private=arrival.decision.private,
         flags=arrival.flags,
         expires=arrival.expires,
         versions=arrival.versions,
@@ -191,14 +192,14 @@ def _turned(message: Message, arrival: Arrival) -> Message:
     said = (message.facts.authentication, arrival.decision.authentication)
     facts = replace(facts, bcc=bcc, authentication=min(said, key=VERDICTS.index))
     turned = replace(message, facts=facts)
-    return _made_private(turned) if arrival.decision.private else turned
+    return _made_private(turned, arrival.decision.private)
 
 
-def _made_private(message: Message) -> Message:
-    """The mail says so itself: existing automatic filings go, those by hand stay."""
-    return replace(
-        message, private=message.private or "header", filings=manual_only(message.filings)
-    )
+def _made_private(message: Message, mark: str) -> Message:
+    """The mail or its folder says so: existing automatic filings go, those by hand stay."""
+    if not mark:
+        return message
+    return replace(message, private=message.private or mark, filings=manual_only(message.filings))
 
 
 def _becomes_main(message: Message, arrival: Arrival) -> bool:
@@ -218,14 +219,14 @@ def _rule(message: Message, arrival: Arrival) -> Message:
         for entity, filing in message.filings.items()
         if (kept := _without_looked_at(filing)) is not None
     }
-    mark = message.private if message.private != "header" else ""
+    mark = message.private if message.private not in _MARKS_OF_COPIES else ""
     main = replace(
         message,
         digest=arrival.copy.digest,
         facts=_facts(arrival),
         decisions=own,
         filings=left,
-        private=mark or ("header" if arrival.decision.private else ""),
+        private=mark or arrival.decision.private,
         flags=message.flags if message.facts.kind == "draft" else message.flags | {VARIANT},
         dormant=_dormant(message, message.digest[:CONTENT_DIGITS], looked_at),
     )

@@ -144,6 +144,8 @@ def _because(message: Message, shown: list[AddressDecision]) -> str:
 
 
 def _private(mark: str) -> str:
+    if mark == "folder":
+        return "it lies in a folder that is marked private, and such mail is never filed by itself."
     if mark == "header":
         return "its sender marked it private (Sensitivity), and such mail is never filed by itself."
     return f"{mark} marked it private, and such mail is never filed automatically."

@@ -30,9 +30,11 @@ def sender_text(headers: Headers) -> str:
     return " ".join(sorted(_exact(headers.from_)))
 
 
-def parties_of(mail: Mail, role: str, flags: Sequence[str] = ()) -> tuple[Parties, bool]:
-    """And whether there were more recipients than are looked at. `role` and `flags` are of the
-    copy: a draft by flag or folder says so nowhere in its bytes."""
+def parties_of(
+    mail: Mail, role: str, flags: Sequence[str] = (), folder: str = ""
+) -> tuple[Parties, bool]:
+    """And whether there were more recipients than are looked at. `role`, `flags` and `folder` (its
+    id) are of the copy: a draft by flag or folder says so nowhere in its bytes."""
     headers = mail.headers
     senders, unparseable = _senders(headers)
     room = RECIPIENTS_LOOKED_AT
@@ -50,6 +52,7 @@ def parties_of(mail: Mail, role: str, flags: Sequence[str] = ()) -> tuple[Partie
         bcc=bcc[: max(0, room - len(to) - len(cc))],
         kind=_kind(mail, role, flags),
         role=role,
+        folder=folder,
         delivered=headers.delivered,
         evidence=headers.evidence,
         sensitivity=headers.sensitivity,

@@ -48,6 +48,7 @@ class Parties:
     bcc: tuple[Address, ...] = ()
     kind: str = "normal"
     role: str = ""
+    folder: str = ""
     delivered: bool = False
     evidence: Evidence = NO_EVIDENCE
     sensitivity: str = ""
@@ -68,13 +69,15 @@ class Parties:
 class Decision:
     """`authoritative`: the copy lies in the sent folder of the account that owns From.
 
-    `wide`: identities of decisions that hit more contacts than policy `fan_out_flag`."""
+    `private`: `header` or `folder`, whichever marks it so. `wide`: identities of decisions that hit
+    more contacts than policy `fan_out_flag`.
+    """
 
     direction: str
     via: str
     addresses: tuple[AddressDecision, ...]
     authoritative: bool = False
-    private: bool = False
+    private: str = ""
     authentication: str = NONE
     wide: frozenset[tuple[str, bool]] = frozenset()
 
@@ -114,16 +117,22 @@ def decide(parties: Parties, account: Account, received_at: str, known: Knowledg
         addresses = _outbound(parties, account, known)
     else:
         addresses = _inbound(parties, account, known, way)
-    private = parties.sensitivity in PRIVATE_SENSITIVITY
     return Decision(
         way.direction,
         way.via,
         addresses,
         way.authoritative,
-        private,
+        _private(parties, account),
         authenticated(parties, account),
         frozenset(identity(d) for d in addresses if _is_wide(d, known.policy)),
     )
+
+
+def _private(parties: Parties, account: Account) -> str:
+    """What marks it private: `header`, `folder` or nothing."""
+    if parties.sensitivity in PRIVATE_SENSITIVITY:
+        return "header"
+    return "folder" if parties.folder in account.private_folders else ""
 
 
 def authenticated(parties: Parties, account: Account) -> str:
@@ -190,7 +199,7 @@ def _original_sender(parties: Parties, known: Knowledge) -> tuple[str, Address] 
 def _closed_gate(
     parties: Parties, account: Account, received_at: str, policy: Policy
 ) -> str | None:
-    if parties.sensitivity in PRIVATE_SENSITIVITY:
+    if _private(parties, account):
         return "private"
     if not account.filing_enabled or account.deleted:
         return "filing_off"

@@ -20,6 +20,7 @@ def shown_parties(message: Message, copy: Copy) -> Parties:
         bcc=_addresses(facts.bcc),
         kind=facts.kind,
         role=copy.role,
+        folder=copy.folder_id,
         delivered=facts.direction == "inbound",
     )
 

@@ -66,6 +66,9 @@ class AccountSettings(Body):
         default=[], description="Further own addresses of the mailbox, or @domain."
     )
     folders: FolderIds = Field(default=[], description="Ids; none means Inbox and Sent.")
+    private_folders: FolderIds = Field(
+        default=[], description="Ids; mail synced from them is never filed automatically."
+    )
     retention: Retention = Field(default="30d", description="How long unfiled mail is kept.")
 
 
@@ -107,6 +110,7 @@ class AccountView(BaseModel):
     viewers: list[str]
     aliases: list[str]
     folders: list[str]
+    private_folders: list[str]
     retention: str
     created_at: str
     version: int

@@ -21,7 +21,7 @@ from api.account_schemas import (
 )
 from api.clock import now, now_text, utc_text
 
-_LISTS = ("viewers", "folders")
+_LISTS = ("viewers", "folders", "private_folders")
 _PLAIN = ("port", "username", "sync", "owner", "retention")
 
 
@@ -130,6 +130,7 @@ def view(account: Account, state: Item | None) -> AccountView:
         viewers=list(account.viewers),
         aliases=list(account.aliases),
         folders=list(account.folders),
+        private_folders=list(account.private_folders),
         retention=account.retention,
         created_at=account.created_at,
         version=account.version,

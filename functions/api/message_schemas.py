@@ -14,7 +14,6 @@ from api.decision_views import (
     failure_views,
 )
 
-
 Authentication = Literal["pass", "fail", "none"]
 
 

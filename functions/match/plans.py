@@ -152,7 +152,9 @@ class Plans:
 
     def _parties(self, message: Message, copy: Copy) -> Parties:
         draft = (r"\Draft",) if message.facts.kind == "draft" else ()
-        parties, _ = parties_of(read_mail(self._bytes(message, copy)), copy.role, draft)
+        parties, _ = parties_of(
+            read_mail(self._bytes(message, copy)), copy.role, draft, copy.folder_id
+        )
         return parties
 
     def _bytes(self, message: Message, copy: Copy) -> bytes:

@@ -43,7 +43,7 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
     mail = read_mail(raw)
     internal_date = _internal_date(metadata)
     sorted_at, implausible = sort_time(mail.headers.date, mail.headers.received, internal_date)
-    parties, limited = parties_of(mail, metadata.role, metadata.flags)
+    parties, limited = parties_of(mail, metadata.role, metadata.flags, key.folder_id)
     flags = {DATE_IMPLAUSIBLE: implausible, FAN_OUT_LIMITED: limited, LIMITED: mail.limited}
     return ReadCopy(
         key=key,

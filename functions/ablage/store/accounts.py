@@ -15,7 +15,7 @@ from ablage.tenancy import TenantId
 
 SCHEMA = 1
 SUGGESTIONS = 20
-_TUPLES = ("viewers", "aliases", "folders")
+_TUPLES = ("viewers", "aliases", "folders", "private_folders")
 _STORED = tuple(
     field.name for field in fields(Account) if field.name not in {"tenant", "account_id"}
 )
