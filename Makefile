@@ -6,7 +6,7 @@ SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
 FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 
-.PHONY: demo serve test coverage fuzz bench lint lint-sam format package
+.PHONY: demo serve trace test coverage fuzz bench lint lint-sam format package
 .DEFAULT_GOAL := test
 
 # MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
@@ -15,6 +15,9 @@ demo: $(VENV)  ## the whole system over sample mails, or with MAIL=DIR over ever
 
 serve: $(VENV)  ## the same, and stays up; PORT=n for the HTTP API
 	@$(BIN)/python -m infra.local.serve $(if $(filter command,$(origin PORT)),--port "$(PORT)")
+
+trace: $(VENV)  ## ID='<...>': a mail's whole walk by its Message-ID, from `make serve` or ABLAGE_URL
+	@$(BIN)/python -m infra.local.trace $(if $(filter command,$(origin ID)),"$(ID)")
 
 test: $(VENV)
 	$(BIN)/python -m pytest --numprocesses auto

@@ -23,6 +23,7 @@ from infra.local.imap_server import EmbeddedImap
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
 MARK = "<!-- run by tests/integration/test_readme.py -->\n"
+WHY = "<!-- run by tests/integration/test_readme.py, after the lines above -->\n"
 
 
 @dataclass
@@ -66,8 +67,8 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
     started.process.communicate()
 
 
-def curl_lines() -> str:
-    found = re.search(re.escape(MARK) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def curl_lines(mark: str = MARK) -> str:
+    found = re.search(re.escape(mark) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert found, "the README's curl lines are gone"
     return found[1]
 
@@ -87,7 +88,7 @@ def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -> None:
-    script = f"set -euo pipefail\n{curl_lines()}"
+    script = f"set -euo pipefail\n{curl_lines()}echo why\n{curl_lines(WHY)}"
 
     ran = subprocess.run(
         ["bash", "-c", script],
@@ -99,11 +100,31 @@ def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    archive = json.loads(ran.stdout.splitlines()[-1])
+    filed, _, why = ran.stdout.partition("\nwhy\n")
+    archive = json.loads(filed.splitlines()[-1])
     assert [row["subject"] for row in archive["items"]] == ["Regale, Regale"]
     assert archive["items"][0]["origins"] == ["manual"]
     assert '"Re: Besuch am Donnerstag"' in ran.stdout
     assert '"active"' in ran.stdout
+    message, explained, trace = map(json.loads, why.splitlines())
+    assert message["decision"]["explanation"] == "Filed by hand at quote Q-17."
+    assert (explained["would_file"], explained["decision"]["reason"]) == ([], "no_match")
+    assert trace["items"][0]["message"] == message["id"]
+    assert traced(serving, message["message_id"]).count("Filed at quote Q-17") == 1
+
+
+def traced(serving: Serving, mail_id: str) -> str:
+    """What `make trace` prints."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "infra.local.trace", mail_id],
+        check=True,
+        cwd=serving.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return ran.stdout
 
 
 def test_readme_shows_ten_curl_lines_and_a_real_command(serving: Serving) -> None:
