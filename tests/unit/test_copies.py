@@ -31,7 +31,7 @@ def arrival(
 ) -> Arrival:
     copy = Copy(account, "f" * 16, 1, 7, "2026-11-20T10:00:00Z", "bb" * 32, digest)
     facts = Facts(direction=direction, via=via, bcc=bcc, kind=kind)
-    decision = Decision(direction, via, decisions, authoritative, private)
+    decision = Decision(direction, via, decisions, authoritative, "header" if private else "")
     tenant = TenantId("acme")
     return Arrival(
         tenant, "m", copy, facts, decision, "2026-11-20T10:00:00Z", frozenset(), 1_800_000_000
