@@ -5,8 +5,9 @@ Sizes and rounding as AWS documents them: an attribute is its name plus its valu
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from boto3.dynamodb.types import Binary
@@ -40,13 +41,25 @@ def _units(size: int, step: int) -> int:
     return max(1, -(-size // step))
 
 
+@dataclass
+class MessageCost:
+    reads: float = 0.0
+    writes: float = 0.0
+    archive_rows: list[int] = field(default_factory=list)  # bytes of each that was put
+
+
 class Meter:
-    """`calls` by service and operation; `reads` and `writes` in capacity units of DynamoDB."""
+    """`calls` by service and operation; `reads` and `writes` in capacity units of DynamoDB;
+    `batch_keys` BatchGetItem was asked for. `messages` holds what was read and written from reading
+    one message item to reading the next, rounds for the whole batch left out."""
 
     def __init__(self, *clients: Any) -> None:
         self.calls: Counter[str] = Counter()
         self.reads = 0.0
         self.writes = 0.0
+        self.batch_keys = 0
+        self.messages: dict[str, MessageCost] = {}
+        self._message = MessageCost()
         for client in clients:
             client.meta.events.register("provide-client-params", self._sent)
             client.meta.events.register("after-call", self._answered)
@@ -56,6 +69,9 @@ class Meter:
     def measured(self) -> Iterator["Meter"]:
         self.calls.clear()
         self.reads = self.writes = 0.0
+        self.batch_keys = 0
+        self.messages.clear()
+        self._message = MessageCost()
         yield self
 
     def report(self, per: int = 1) -> dict[str, Any]:
@@ -72,7 +88,17 @@ class Meter:
         self.calls[f"{model.service_model.service_name}:{model.name}"] += 1
         count = getattr(self, f"_{model.name.lower()}", None)
         if count:
-            count(self._request, parsed)
+            self._count(model.name, lambda: count(self._request, parsed))
+
+    def _count(self, operation: str, count: Callable[[], None]) -> None:
+        key = self._request.get("Key", {})
+        if operation == "GetItem" and key["sk"]["S"] == "MESSAGE":
+            self._message = self.messages.setdefault(key["pk"]["S"], MessageCost())
+        reads, writes = self.reads, self.writes
+        count()
+        if operation != "BatchGetItem":
+            self._message.reads += self.reads - reads
+            self._message.writes += self.writes - writes
 
     def _getitem(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
         units = _units(item_bytes(answer.get("Item", {})), READ_BYTES)
@@ -82,6 +108,7 @@ class Meter:
         asked = sum(len(table["Keys"]) for table in request["RequestItems"].values())
         items = [item for table in answer["Responses"].values() for item in table]
         found = sum(_units(item_bytes(item), READ_BYTES) for item in items)
+        self.batch_keys += asked
         self.reads += (found + asked - len(items)) / 2
 
     def _query(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -90,7 +117,10 @@ class Meter:
         self.reads += units if request.get("ConsistentRead") else units / 2
 
     def _putitem(self, request: dict[str, Any], _: dict[str, Any]) -> None:
-        self.writes += _units(item_bytes(request["Item"]), WRITE_BYTES)
+        size = item_bytes(request["Item"])
+        self.writes += _units(size, WRITE_BYTES)
+        if request["Item"]["sk"]["S"].startswith("FILED#"):
+            self._message.archive_rows.append(size)
 
     def _updateitem(self, _: dict[str, Any], answer: dict[str, Any]) -> None:
         self.writes += _units(item_bytes(answer.get("Attributes", {})), WRITE_BYTES)
