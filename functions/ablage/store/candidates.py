@@ -112,7 +112,7 @@ def _window(batch: Batch) -> tuple[str, str]:
     return str(since or ""), str(until or _END)
 
 
-def _archived(table: Table, batch: Batch, now: int) -> Found:  # noqa: ARG001  as the others
+def _archived(table: Table, batch: Batch, now: int) -> Found:
     """Rows of what was filed, then of what was unfiled: messages know what of it still holds."""
     part, after = _place(batch)
     kind, entity_id = batch.arguments["entity_type"], batch.arguments["entity_id"]
@@ -125,7 +125,8 @@ def _archived(table: Table, batch: Batch, now: int) -> Found:  # noqa: ARG001  a
             continue
         start = after if name == part else None
         for row in table.query_all(pk, prefix=prefix, after=start, limit=PAGE, consistent=True):
-            yield Candidate(row["sk"].rpartition("#")[2], f"{name}|{row['sk']}")
+            found = Candidate(row["sk"].rpartition("#")[2], f"{name}|{row['sk']}")
+            yield found if is_live(row, now) else None
 
 
 def _ledgered(table: Table, batch: Batch, now: int) -> Found:  # noqa: ARG001  as the others
