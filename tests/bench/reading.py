@@ -98,7 +98,7 @@ def _peak_mb(kind: str, size: int) -> float:
 
 def _read_one(kind: str, size: int) -> None:
     head, line, tail = BODIES[kind]
-    read_mail(b"".join([head, *[line] * (size // len(line)), tail]))
+    read_mail(b"".join([head, line * (size // len(line)), tail]))
     print(_own_peak_mb())
 
 
