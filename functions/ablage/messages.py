@@ -208,8 +208,8 @@ class Message:
 
 
 def _filed_by(filings: Iterable[Filing]) -> str:
-    matched = any(not path.startswith(OWN_ADDRESS) for f in filings for path in f.paths)
-    return "matched" if matched else "own_address"
+    own = any(path.startswith(f"{OWN_ADDRESS}:") for f in filings for path in f.paths)
+    return OWN_ADDRESS if own else "matched"
 
 
 def next_version(current: Message | None, wanted: Message) -> Message:
