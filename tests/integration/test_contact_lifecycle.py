@@ -7,7 +7,7 @@ from tests.support.tenants import connect_account
 
 from ablage.contacts import joined, new_contact
 from ablage.errors import InvalidInput
-from ablage.store import contacts, jobs, keys
+from ablage.store import contacts, jobs, keys, messages
 from ablage.store.contacts import repair_contact
 from ablage.tenancy import TenantId
 
@@ -94,9 +94,9 @@ def test_a_merge_moves_filings_tombstones_and_addresses(company):
     stays = acme("GET", "/v1/contacts/c2").json
     assert stays["addresses"] == ["moritz@kunde.de", "max@kunde.de"]
     assert stays["customers"] == ["k2", "k1"]
-    assert acme("GET", f"/v1/messages/{message_of('Mail 1', 'contact/c2')}").json["decision"][0][
-        "hits"
-    ] == ["contact#c2", "customer#k1"]
+    moved = messages.read(company.table, ACME, message_of("Mail 1", "contact/c2"))
+    assert moved is not None
+    assert moved.decisions[0].hits == ("contact#c2", "customer#k1")
     assert archive(client=other) == ["Mail 1"]
 
 
