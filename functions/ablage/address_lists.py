@@ -30,6 +30,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _COMMENT_PART = re.compile(r"\\.|[()]", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _TEXT = 300  # characters kept of what cannot be parsed, and of a name
+_NAME = 16 * 1024  # characters of a name that are decoded for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,4 +270,4 @@ def _name(words: list[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    return " ".join(decode_words(name).split())[:_TEXT]
+    return " ".join(decode_words(name[:_NAME]).split())[:_TEXT]
