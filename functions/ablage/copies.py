@@ -31,7 +31,7 @@ _MARKS_OF_COPIES = ("header", "folder")
 HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
 PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)
-_OPEN = ("filing_off", "before_since", "kind")
+_OPEN = ("private", "filing_off", "before_since", "kind")
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _news(message: Message, arrival: Arrival) -> list[AddressDecision]:
     """What this copy may add: the own-address rule looks once at each account, and a kind that was
     stopped stays stopped whatever policy says by now."""
     decisions = arrival.decision.addresses
-    stopped = any(decision.reason == "kind" for decision in message.decisions)
-    if stopped and arrival.facts.kind == message.facts.kind:
+    stopped = [d for d in message.decisions if d.reason == "kind"]
+    if any(arrival.facts.kind in decision.hits for decision in stopped):
         return []
     account = arrival.copy.account_id
     seen = any(copy.account_id == account and not copy.gated for copy in message.copies)

@@ -111,7 +111,8 @@ def decide(parties: Parties, account: Account, received_at: str, known: Knowledg
     way = _Way.of(parties, account, known)
     stopped = _closed_gate(parties, account, received_at, known.policy)
     if stopped:
-        mark = AddressDecision(_key(parties.sender), "from", stopped)
+        kind = (parties.kind,) if stopped == "kind" else ()
+        mark = AddressDecision(_key(parties.sender), "from", stopped, kind)
         addresses: tuple[AddressDecision, ...] = (mark,)
     elif way.direction == "outbound":
         addresses = _outbound(parties, account, known)

@@ -248,7 +248,7 @@ def test_an_account_that_files_by_now_is_looked_at_for_the_own_address() -> None
 
 
 def test_a_kind_stopped_stays_stopped_when_policy_changes() -> None:
-    stopped = AddressDecision("me@own.de", "from", "kind")
+    stopped = AddressDecision("me@own.de", "from", "kind", ("bulk",))
     bulk = arrival("a2", TO_Y, direction="outbound", kind="bulk")
 
     message = after(arrival("a1", stopped, direction="outbound", kind="bulk"), bulk)
