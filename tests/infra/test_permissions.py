@@ -9,7 +9,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import botocore.client
@@ -111,9 +111,27 @@ class Walk:
         (entry,) = self.call("GET", "/v1/archives/customer/k1")["items"]
         self.by_hand(entry["message"])
         self.stack.drain(delays=True)
+        self.look_back()
         self.call("DELETE", "/v1/accounts/anna")
-        self.call("DELETE", "/v1/contacts/c1")
         return str(entry["message"])
+
+    def look_back(self) -> None:
+        """Previews, a batch that only dispatch finds, its undoing, a merge, an archive deleted."""
+        self.call("POST", "/v1/previews", {"kind": "filing_on", "account": "anna"})
+        self.call("POST", "/v1/previews", {"kind": "blocklist_entry", "entry": "spam.example"})
+        address = {"contact": "c1", "address": "bert@customer.example"}
+        self.call("POST", "/v1/previews", {"kind": "contact_address"} | address)
+        asked = {"kind": "reevaluate", "since": "2020-01-01T00:00:00Z"}
+        job = self.call("POST", "/v1/batches", asked)
+        self.stack.tick(datetime.now(UTC) + timedelta(minutes=1))
+        self.stack.drain()
+        assert self.call("GET", f"/v1/jobs/{job['id']}")["state"] == "done"
+        self.call("POST", f"/v1/batches/{job['id']}/undo")
+        self.call("PUT", "/v1/contacts/c2", {"name": "Bert, too"})
+        self.call("POST", "/v1/contacts/c1/merge", {"into": "c2"})
+        self.stack.drain()
+        self.call("DELETE", "/v1/contacts/c2?archive=delete")
+        self.stack.drain()
 
     def account(self) -> dict[str, Any]:
         return {
