@@ -6,7 +6,7 @@ Names no Bcc address to those who may not see it: they hear of "a recipient".
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ablage.messages import OWN_ADDRESS, AddressDecision, Entity, Message
+from ablage.messages import HELD, OWN_ADDRESS, REJECTED, AddressDecision, Entity, Message
 
 BCC = "bcc"
 _NAMED = 4  # entities or addresses of one sentence
@@ -34,6 +34,10 @@ _VIA = {
     "sent_folder": "It lies in a Sent folder, so it is yours, though its sender is no address you "
     "declared: perhaps an alias of the mailbox.",
 }
+_MARKS = {
+    "header": "its sender marked it private (Sensitivity)",
+    "folder": "it lies in a folder that is marked private",
+}
 # {who}: the address and where it stood; {hits}: what it hit; {kind}: what kind of mail it is.
 SENTENCES: Mapping[str, str] = {
     "manual": "Filed by hand.",
@@ -56,7 +60,7 @@ SENTENCES: Mapping[str, str] = {
     "no_match": "{who} is not an address of any contact or customer.",
 }
 
-HELD = (
+FORGED = (
     "Your mail provider says that {who} is forged, and the policy holds such mail for a person to "
     "look at."
 )
@@ -87,7 +91,7 @@ def explain_address(decision: AddressDecision, kind: str) -> str:
     """Why this address did, or did not, lead anywhere."""
     sentence = SENTENCES.get(decision.reason, f"The rule '{decision.reason}' decided.")
     if _HELD_HIT in decision.hits:
-        sentence = HELD
+        sentence = FORGED
     filled = sentence.format(
         who=_who(decision), hits=_hits(decision), kind=kind_words(kind), address=decision.address
     )
@@ -106,6 +110,8 @@ def entity_words(entities: Iterable[Entity]) -> str:
 def _whole(message: Message, reason: str, shown: list[AddressDecision]) -> str:
     if message.filings:
         return _filed(message, shown)
+    if message.review == REJECTED:
+        return "Not filed: somebody looked at it and rejected it, as its sender seems to be forged."
     if reason == "private":
         return "Not filed: " + _private(message.private)
     if reason == "tombstone":
@@ -131,24 +137,29 @@ def _filed(message: Message, shown: list[AddressDecision]) -> str:
 
 def _because(message: Message, shown: list[AddressDecision]) -> str:
     found = [d for d in shown if d.reason == "matched"]
-    if found:
-        addresses = _listed([d.address for d in found])
-        verb = "it was sent to" if message.facts.direction == "outbound" else "it came from"
-        linked = {d.where for d in found} & {"to", "cc", "bcc"}
-        verb = "it names" if linked and message.facts.direction != "outbound" else verb
-        return f"{verb} {addresses}"
-    paths = [path for filing in message.filings.values() for path in filing.paths]
-    if any(path.startswith(f"{OWN_ADDRESS}:") for path in paths):
-        return "they carry the address of the mailbox it lies in"
-    return "of one of its recipients"
+    because = [_matched(message, found)] if found else []
+    own = [
+        entity
+        for entity, filing in message.filings.items()
+        if any(path.startswith(f"{OWN_ADDRESS}:") for path in filing.paths)
+    ]
+    if own:
+        carry = "carry" if len(own) > 1 else "carries"
+        because.append(f"{entity_words(own)} {carry} the address of the mailbox it lies in")
+    return " and ".join(because) or "of one of its recipients"
+
+
+def _matched(message: Message, found: list[AddressDecision]) -> str:
+    if message.facts.direction == "outbound":
+        verb = "it was sent to"
+    else:
+        verb = "it names" if {d.where for d in found} & {"to", "cc"} else "it came from"
+    return f"{verb} {_listed([d.address for d in found])}"
 
 
 def _private(mark: str) -> str:
-    if mark == "folder":
-        return "it lies in a folder that is marked private, and such mail is never filed by itself."
-    if mark == "header":
-        return "its sender marked it private (Sensitivity), and such mail is never filed by itself."
-    return f"{mark} marked it private, and such mail is never filed automatically."
+    who = _MARKS.get(mark, f"{mark} marked it private")
+    return f"{who}, and such mail is never filed automatically."
 
 
 def _nobody(shown: list[AddressDecision]) -> str:
@@ -160,7 +171,8 @@ def _nobody(shown: list[AddressDecision]) -> str:
 
 
 def _about_the_way(message: Message) -> list[str]:
-    return [_VIA[message.facts.via]] if message.facts.via in _VIA else []
+    found = [_VIA[message.facts.via]] if message.facts.via in _VIA else []
+    return [*found, "It waits for somebody's verdict."] if message.review == HELD else found
 
 
 def _who(decision: AddressDecision) -> str:

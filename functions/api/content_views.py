@@ -11,6 +11,8 @@ from ablage.store.contents import read_content
 from ablage.store.rows import cut
 from ablage.store.storage import Storage
 
+_UNREAD = frozenset({"body_too_large", "body_unreadable"})  # shown by the header alone
+
 
 class AttachmentView(BaseModel):
     number: int = Field(description="As in .../attachments/{number}; counts from 1.")
@@ -55,6 +57,8 @@ def _readable(html: str) -> str:
 
 
 def view_of(mail: Mail) -> ContentView:
+    if not _UNREAD.isdisjoint(mail.problems):
+        return ContentView(problems=list(mail.problems))
     text = mail.text if mail.text.strip() else _readable(mail.html)
     shown = cut(text, TEXT_SHOWN_BYTES)
     return ContentView(

@@ -145,6 +145,7 @@ def test_a_bomb_is_a_limited_message_and_filed_by_its_header(mailbox, bomb):
     assert "limited" in message["flags"]
     assert {f["entity_id"] for f in message["filings"]} == {"c-1", "K1"}
     assert message["problems"]
+    assert (message["text"] is None) is ("body_too_large" in message["problems"])
 
 
 def test_a_bounce_is_attached_to_the_mail_it_names(mailbox):

@@ -107,6 +107,9 @@ def test_what_people_did_is_said_first() -> None:
     )
     assert "anna marked it private" in text(MAX, private="anna")
     assert "Sensitivity" in text(MAX, private="header")
+    assert "folder that is marked private" in text(MAX, private="folder")
+    assert "rejected" in text(MAX, private="anna", review="rejected")
+    assert text(MAX, review="held").endswith("It waits for somebody's verdict.")
 
 
 def test_a_mail_of_a_mailbox_whose_address_is_a_contact_says_so() -> None:
@@ -114,7 +117,11 @@ def test_a_mail_of_a_mailbox_whose_address_is_a_contact_says_so() -> None:
     filing = Filing(frozenset({"auto"}), ("own_address:me@own.de",))
 
     assert text(own, filings={C1: filing}) == (
-        "Filed at contact c-1, because they carry the address of the mailbox it lies in."
+        "Filed at contact c-1, because contact c-1 carries the address of the mailbox it lies in."
+    )
+    assert text(own, MAX, filings={C1: filing, K1: AUTO}).endswith(
+        "because it came from max@kunde.de and contact c-1 carries the address of the mailbox it "
+        "lies in."
     )
 
 

@@ -44,6 +44,9 @@ class ExplainBody(Body):
         Field(description="The mailbox it would lie in; without: one that files automatically."),
     ] = None
     role: Annotated[Role, Field(description="Of the folder it would lie in.")] = "inbox"
+    folder: Annotated[
+        Text, Field(description="Its id, where the account marks folders private.")
+    ] = ""
     received_at: Annotated[
         AwareDatetime | None,
         Field(description="When it came; without: as its topmost Received says, else now."),
@@ -117,7 +120,7 @@ def _read(body: ExplainBody, caller: Caller) -> _Question:
         raise InvalidInput("message_or_headers", detail, "/message")
     mail = read_mail(mail_bytes(body.message, body.headers))
     received = body.received_at or mail.headers.received or now()
-    parties, _ = parties_of(mail, body.role)
+    parties, _ = parties_of(mail, body.role, folder=body.folder)
     account = _account(body, caller)
     return _Question(mail, parties, account, utc_text(received), whole=body.message is not None)
 
