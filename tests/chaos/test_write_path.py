@@ -26,7 +26,7 @@ from match.handler import lambda_handler
 from match.read_copy import read_copy
 
 SEEDS = 300
-CHUNKS = 20
+CHUNKS = 60
 C1, C2 = Entity("contact", "C1"), Entity("contact", "C2")
 K1, K2 = Entity("customer", "K1"), Entity("customer", "K2")
 Q7 = Entity("quote", "Q7")
