@@ -70,8 +70,9 @@ def part_prefix(version: int) -> str:
     return f"PART#{version:010d}#"
 
 
-def message_event(tenant: TenantId, message_id: str, version: int) -> Key:
-    return _pk(tenant, "MESSAGE", message_id), f"EVENT#{version:010d}"
+def message_event(tenant: TenantId, message_id: str, version: int, part: int = 0) -> Key:
+    more = f"#{part:02d}" if part else ""
+    return _pk(tenant, "MESSAGE", message_id), f"EVENT#{version:010d}{more}"
 
 
 def contacts(tenant: TenantId) -> str:

@@ -17,6 +17,7 @@ from ablage.store.rows import TOMBSTONE_SECONDS, archive_key
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
+EVENTS_IN_ITEM = 2000  # of at most about 180 bytes each: under the 400 KB of an item [AWS]
 _READ_TRIES = 5
 _IS_NEW = "attribute_not_exists(pk)"
 _IS_THAT_VERSION = "v = :version"
@@ -118,24 +119,23 @@ def put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
 
 
 def put_events(table: Table, message: Message) -> None:
-    """One item a version, stored once however often it is sent."""
+    """One item a version, stored once however often it is sent; several where it is long."""
     for version, owed in groupby(message.outbox, key=lambda event: event.version):
-        item = {"events": [[str(event.entity), event.kind] for event in owed]}
-        try:
-            table.put(
-                keys.message_event(message.tenant, message.message_id, version),
-                item,
-                condition=_IS_NEW,
-            )
-        except ConditionFailed:
-            continue
+        events_ = [[str(event.entity), event.kind] for event in owed]
+        for part, start in enumerate(range(0, len(events_), EVENTS_IN_ITEM)):
+            key = keys.message_event(message.tenant, message.message_id, version, part)
+            item = {"events": events_[start : start + EVENTS_IN_ITEM]}
+            try:
+                table.put(key, item, condition=_IS_NEW)
+            except ConditionFailed:
+                continue
 
 
 def events(table: Table, tenant: TenantId, message_id: str) -> list[Event]:
     """Everything that happened to the message's filings, oldest first."""
     pk, _ = keys.message(tenant, message_id)
     return [
-        Event(int(item["sk"].removeprefix("EVENT#")), Entity.parse(entity), kind)
+        Event(int(item["sk"].split("#")[1]), Entity.parse(entity), kind)
         for item in table.query_all(pk, prefix="EVENT#")
         for entity, kind in item["events"]
     ]
