@@ -63,13 +63,14 @@ def _usual_fields(block: bytes) -> tuple[tuple[str, str], ...] | None:
     text = block.decode("ascii")
     fields: list[tuple[str, str]] = []
     end = 0
-    for found in _USUAL_FIELD.finditer(text):
-        if found.start() != end:
+    while end < len(text):
+        found = _USUAL_FIELD.match(text, end)  # a search from every character would be quadratic
+        if not found:
             return None
         end = found.end()
         name, value = found.groups()
         fields.append((name.lower(), _unfolded(value)))
-    return tuple(fields) if end == len(text) else None
+    return tuple(fields)
 
 
 def _unfolded(value: str) -> str:

@@ -158,7 +158,7 @@ class _Reading:
 
     def _report(self, kind: str, content: bytes) -> None:
         """Its status, and the first mail or header it gives back."""
-        if kind in STATUS_TYPES:
+        if kind in STATUS_TYPES and len(self.status) < REPORT_BYTES:
             self.status = (self.status + b"\n\n" + content[:REPORT_BYTES])[:REPORT_BYTES]
         elif kind in RETURNED_TYPES and not self.returned:
             self.returned = content[:REPORT_BYTES]

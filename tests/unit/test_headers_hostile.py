@@ -122,8 +122,10 @@ def test_address_fields_take_linear_steps(probe: str) -> None:
         b"a:\n" + b" a\n" * (_SIZE // 3),
         b"\x00" * _SIZE,
         b"From: a@x.de\n" * (_SIZE // 13),
+        b"x" * _SIZE,
+        b"From: a@x.de\n" + b"x" * _SIZE + b"\nTo: b@x.de",
     ],
-    ids=range(29),
+    ids=range(31),
 )
 def test_other_fields_take_linear_time(raw: bytes) -> None:
     began = time.process_time()
