@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ablage.addresses import normalise
+from ablage.authentication import FAIL
 from ablage.copies import HITS_KEPT, PATHS_KEPT
 from ablage.matching import Decision, Knowledge, block_keys
 from ablage.messages import (
+    ACCEPTED,
     FAN_OUT,
+    HELD_FAIL,
     OWN_ADDRESS,
     AddressDecision,
     Copy,
@@ -87,14 +90,17 @@ def without_blocked(message: Message, blocked: Collection[str]) -> Message:
 
 
 def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
-    """Every automatic link as today's verdicts have it. Own-address links of accounts without a
-    verdict stay."""
+    """Every automatic link as today's verdicts have it: none, where one copy is private.
+
+    Own-address links of accounts without a verdict stay."""
     if message.private:
         return message
+    secret = [verdict for verdict in verdicts if verdict.decision.private]
     judged = {verdict.own for verdict in verdicts}
-    kept = [d for d in message.decisions if d.where == OWN_ADDRESS and d.address not in judged]
+    own = [d for d in message.decisions if d.where == OWN_ADDRESS and not secret]
+    kept = [decision for decision in own if decision.address not in judged]
     found: dict[tuple[str, bool], AddressDecision] = {}
-    for verdict in verdicts:
+    for verdict in secret or verdicts:
         for decision in _contributed(message, verdict):
             found.setdefault(identity(decision), decision)
     paths = {f"{OWN_ADDRESS}:{decision.address}" for decision in kept}
@@ -172,7 +178,16 @@ def _late(decision: AddressDecision, message: Message, known: Knowledge) -> Addr
     if decision.where in _RECIPIENTS and not (outbound or known.policy.match_inbound_recipients):
         return decision
     hits = tuple(str(entity) for entity in known.entities(address))
+    if hits and _is_held(message, known):
+        reason, why = HELD_FAIL
+        return replace(decision, reason=reason, hits=why)
     return replace(decision, reason="matched", hits=hits) if hits else decision
+
+
+def _is_held(message: Message, known: Knowledge) -> bool:
+    """The provider says that the sender is forged, and nobody has vouched for it."""
+    failed = message.facts.authentication == FAIL and message.facts.direction == "inbound"
+    return known.policy.hold_fail and failed and message.review != ACCEPTED
 
 
 def _shortened(decision: AddressDecision) -> AddressDecision:

@@ -1,6 +1,6 @@
 """What each kind of batch makes of a message: today's knowledge, read once a slice."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ablage import batches as kinds
@@ -63,7 +63,9 @@ class Plans:
 
     def _with_addresses(self, message: Message) -> Message:
         wanted = frozenset(self._batch.arguments["keys"])
-        if not any(account.filing_enabled for account in self._accounts_of(message)):
+        accounts = {account.account_id: account for account in self._accounts_of(message)}
+        filing = any(account.filing_enabled for account in accounts.values())
+        if not filing or any(_is_private(copy, accounts) for copy in message.copies):
             return message
         known = self._known([*wanted, message.facts.from_key])
         return reevaluation.with_addresses(message, wanted, known)
@@ -174,3 +176,8 @@ class Plans:
             if sha256 is None:
                 raise Gone("raw_expired", "The mail is no longer kept.") from missing
         return self._storage.archive.read(message.tenant, message.message_id, sha256)
+
+
+def _is_private(copy: Copy, accounts: Mapping[str, Account]) -> bool:
+    account = accounts.get(copy.account_id)
+    return account is not None and copy.folder_id in account.private_folders

@@ -62,6 +62,7 @@ def test_a_deleted_contact_leaves_its_archive_or_takes_it_along(company):
     assert acme("DELETE", "/v1/contacts/c1").status == 204
     assert archive() == ["Mail 1"]
     assert acme("DELETE", "/v1/contacts/c1", query={"archive": "all"}).code == "invalid_request"
+    assert acme("DELETE", "/v1/contacts/c1").code == "not_found"
 
     gone = other("DELETE", "/v1/contacts/c1", query={"archive": "delete"})
     work_off()
@@ -71,6 +72,9 @@ def test_a_deleted_contact_leaves_its_archive_or_takes_it_along(company):
     assert archive(client=other) == []
     assert archive("customer/k1", other) == ["Mail 1"]
     assert archive() == ["Mail 1"]
+    assert acme("DELETE", "/v1/contacts/c1", query={"archive": "delete"}).status == 202
+    work_off()
+    assert archive() == []
 
 
 def test_a_merge_moves_filings_tombstones_and_addresses(company):

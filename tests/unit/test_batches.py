@@ -81,6 +81,17 @@ def test_a_gate_that_is_shut_today_stops_back_filling(before, knowledge):
     assert with_addresses(before, {MAX}, knowledge) is before
 
 
+def test_a_sender_the_provider_found_forged_is_held_for_review():
+    before = message(UNMATCHED)
+    forged = replace(before, facts=replace(before.facts, authentication="fail"))
+
+    held = with_addresses(forged, {MAX}, known(hold_fail=True))
+    vouched = with_addresses(replace(forged, review="accepted"), {MAX}, known(hold_fail=True))
+
+    assert (held.filings, held.decisions[0].is_held) == ({}, True)
+    assert set(vouched.filings) == {C1, K1}
+
+
 def test_back_filling_leaves_tombstones_alone():
     after = with_addresses(message(UNMATCHED, tombstones=frozenset({C1})), {MAX}, known())
 
@@ -158,6 +169,16 @@ def test_own_address_links_of_accounts_that_are_not_asked_stay():
     after = decided_again(message(own, MATCHED, filings={C2: held, C1: LINK}), [verdict(UNMATCHED)])
 
     assert after.filings == {C2: held}
+
+
+def test_a_copy_that_is_private_today_takes_every_automatic_link_away():
+    private = AddressDecision(MAX, "from", "private")
+    secret = Verdict(COPY, "me@own.de", Decision("inbound", "", (private,), private="folder"))
+    filings = {C1: LINK, C2: OWN, QUOTE: Filing(HAND)}
+
+    after = decided_again(message(MATCHED, filings=filings), [verdict(MATCHED), secret])
+
+    assert (set(after.filings), after.decisions) == ({QUOTE}, (private,))
 
 
 def test_deciding_again_never_files_what_is_private():

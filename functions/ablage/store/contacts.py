@@ -118,12 +118,13 @@ def delete_contact(
     with_archive: bool = False,
     by: str = "",
 ) -> str | None:
-    """No new filings; what is filed stays, or goes by the batch whose id comes back.
-
-    Raises NotFound `not_found`, Merged."""
+    """No new filings; what is filed stays, or goes by the batch whose id comes back: also that of a
+    contact deleted before. Raises NotFound `not_found`, Merged."""
 
     def build(before: Item | None) -> Item | None:
-        _standing(tenant, contact_id, before)
+        _refuse_merged(before)
+        if not (with_archive and before is not None and before.get("deleted")):
+            _standing(tenant, contact_id, before)
         item = {"schema": SCHEMA, "deleted": True, "expires": now + DELETED_SECONDS}
         where = {"entity_type": "contact", "entity_id": contact_id}
         return item | (owed(DELETE_ARCHIVE, by, **where) if with_archive else {})
