@@ -29,7 +29,7 @@ _MAY_TAKE_LONGER = {
     "mark_message_private",
     "unmark_message_private",
 }
-_MAY_START_A_JOB = {"delete_contact"}
+_MAY_START_A_JOB = {"delete_contact", "delete_customer"}
 
 
 class ProblemError(BaseModel):

@@ -77,6 +77,19 @@ def test_a_deleted_contact_leaves_its_archive_or_takes_it_along(company):
     assert archive() == []
 
 
+def test_a_customers_new_address_gets_its_earlier_mail_which_goes_with_its_archive(company):
+    arrive(company, 2, "info@kunde.de", "anna@own.de")
+
+    put = acme("PUT", "/v1/customers/k1", {"addresses": ["info@kunde.de"]})
+    work_off()
+
+    assert acme("GET", f"/v1/jobs/{put.json['backfill']}").json["result"] == {"changed": 1}
+    assert archive("customer/k1") == ["Mail 2", "Mail 1"]
+    assert acme("DELETE", "/v1/customers/k1", query={"archive": "delete"}).status == 202
+    work_off()
+    assert (archive("customer/k1"), archive()) == ([], ["Mail 1"])
+
+
 def test_a_merge_moves_filings_tombstones_and_addresses(company):
     acme("PUT", "/v1/contacts/c2", MORITZ)
     arrive(company, 2, "max@kunde.de", "anna@own.de, moritz@kunde.de")

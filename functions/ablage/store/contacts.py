@@ -4,11 +4,11 @@ so is the batch a version asks for: `batch` in the item is started by whoever se
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ablage.batches import BACKFILL_CONTACT, DELETE_ARCHIVE, MERGE_CONTACT
+from ablage.batches import DELETE_ARCHIVE, MERGE_CONTACT
 from ablage.contacts import Contact, joined
 from ablage.errors import Conflict, InvalidInput, Merged, NotFound
 from ablage.store import address_index, keys, owed_batches, projection
-from ablage.store.owed_batches import owed
+from ablage.store.owed_batches import new_addresses, owed
 from ablage.store.storage import Storage
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -75,22 +75,15 @@ def save_contact(
         check(standing)
         if standing is not None and replace(standing, version=0) == replace(wanted, version=0):
             return None
-        return _item(wanted) | _new_addresses(wanted, standing, before, by)
+        carried = standing.active_keys if standing else ()
+        where = {"contact": contact_id}
+        return _item(wanted) | new_addresses(before, carried, wanted.active_keys, by, where)
 
     written = _write_item(storage, tenant, contact_id, build)
     saved = replace(wanted, version=written.after["version"])
     created = written.changed and _contact(tenant, contact_id, written.before) is None
     started = written.after if written.changed else None
     return SavedContact(saved, created, owed_batches.started(storage.table, tenant, started))
-
-
-def _new_addresses(wanted: Contact, standing: Contact | None, before: Item | None, by: str) -> Item:
-    """The back-filling this version asks for, with what an unsettled version before still owes."""
-    fresh = set(wanted.active_keys) - set(standing.active_keys if standing else ())
-    fresh |= set(owed_batches.keys_of(before)) & set(wanted.active_keys)
-    return (
-        owed(BACKFILL_CONTACT, by, contact=wanted.contact_id, keys=sorted(fresh)) if fresh else {}
-    )
 
 
 def leave_customer(storage: Storage, tenant: TenantId, contact_id: str, customer_id: str) -> None:

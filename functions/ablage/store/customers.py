@@ -1,13 +1,16 @@
-"""Customers: the item is the truth; index entries and the list are its rows. Members are rows of
-contacts, so a deleted customer makes its contacts leave it."""
+"""Customers: the item is the truth; index entries and the list are its rows, and so is the batch a
+version asks for. Members are rows of contacts, so a deleted customer makes its contacts leave it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ablage.batches import DELETE_ARCHIVE
 from ablage.contacts import Customer
 from ablage.errors import NotFound
-from ablage.store import address_index, keys, projection
+from ablage.store import address_index, keys, owed_batches, projection
 from ablage.store.contacts import DELETED_SECONDS, SCHEMA, leave_customer
+from ablage.store.owed_batches import new_addresses, owed
 from ablage.store.storage import Storage
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -18,8 +21,11 @@ _TRACKED = ("keys",)
 
 @dataclass(frozen=True)
 class SavedCustomer:
+    """`backfill`: id of the batch that files earlier mail of its new addresses, if there is any."""
+
     customer: Customer
     created: bool
+    backfill: str | None = None
 
 
 def get_customer(table: Table, tenant: TenantId, customer_id: str) -> Customer | None:
@@ -47,7 +53,10 @@ def member_ids(table: Table, tenant: TenantId, customer_id: str, limit: int) -> 
 
 
 def save_customer(
-    storage: Storage, wanted: Customer, check: Callable[[Customer | None], None]
+    storage: Storage,
+    wanted: Customer,
+    check: Callable[[Customer | None], None],
+    by: str = "",
 ) -> SavedCustomer:
     """As `save_contact`."""
     tenant, customer_id = wanted.tenant, wanted.customer_id
@@ -56,25 +65,43 @@ def save_customer(
         standing = _customer(tenant, customer_id, before)
         check(standing)
         same = standing is not None and replace(standing, version=0) == replace(wanted, version=0)
-        return None if same else _item(wanted)
+        if same:
+            return None
+        carried = standing.keys if standing else ()
+        where = {"customer": customer_id}
+        return _item(wanted) | new_addresses(before, carried, wanted.keys, by, where)
 
     written = _write(storage, tenant, customer_id, build)
     saved = replace(wanted, version=written.after["version"])
     created = written.changed and _customer(tenant, customer_id, written.before) is None
-    return SavedCustomer(saved, created)
+    started = written.after if written.changed else None
+    return SavedCustomer(saved, created, owed_batches.started(storage.table, tenant, started))
 
 
-def delete_customer(storage: Storage, tenant: TenantId, customer_id: str, now: int) -> None:
-    """No new filings, neither through its addresses nor through its contacts; what is filed stays.
+def delete_customer(
+    storage: Storage,
+    tenant: TenantId,
+    customer_id: str,
+    now: int,
+    *,
+    with_archive: bool = False,
+    by: str = "",
+) -> str | None:
+    """No new filings, neither through its addresses nor through its contacts; what is filed stays,
+    or goes by the batch whose id comes back: also that of a customer deleted before.
 
     Raises NotFound `not_found`."""
 
     def build(before: Item | None) -> Item | None:
-        if _customer(tenant, customer_id, before) is None:
+        is_deleted = before is not None and before.get("deleted")
+        if _customer(tenant, customer_id, before) is None and not (with_archive and is_deleted):
             raise NotFound("not_found", "There is no such customer.")
-        return {"schema": SCHEMA, "deleted": True, "expires": now + DELETED_SECONDS}
+        item = {"schema": SCHEMA, "deleted": True, "expires": now + DELETED_SECONDS}
+        where = {"entity_type": "customer", "entity_id": customer_id}
+        return item | (owed(DELETE_ARCHIVE, by, **where) if with_archive else {})
 
-    _write(storage, tenant, customer_id, build)
+    written = _write(storage, tenant, customer_id, build)
+    return owed_batches.started(storage.table, tenant, written.after)
 
 
 def repair_customer(storage: Storage, tenant: TenantId, customer_id: str) -> None:
@@ -115,6 +142,7 @@ def _project(storage: Storage, tenant: TenantId, customer_id: str, item: Item) -
     projection.put_row(table, row, version, gone=bool(deleted))
     if deleted:
         _let_members_leave(storage, tenant, customer_id)
+    owed_batches.start(table, tenant, item)
 
 
 def _let_members_leave(storage: Storage, tenant: TenantId, customer_id: str) -> None:

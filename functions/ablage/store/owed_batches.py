@@ -7,6 +7,7 @@ writer's batch is started by the repair, and none twice.
 """
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -36,10 +37,18 @@ def kept(before: Item | None) -> Item:
     return {"batch": known["batch"]} if known.get("pending") and "batch" in known else {}
 
 
-def keys_of(before: Item | None) -> list[str]:
-    """Addresses whose back-filling is owed."""
-    found: list[str] = kept(before).get("batch", {}).get("args", {}).get("keys", [])
-    return found
+def new_addresses(
+    before: Item | None,
+    carried: Iterable[str],
+    wanted: Iterable[str],
+    by: str,
+    where: Mapping[str, str],
+) -> Item:
+    """The back-filling a version with the keys `wanted` asks for after one that `carried` others,
+    with what that one still owes."""
+    unsettled = kept(before).get("batch", {}).get("args", {}).get("keys", [])
+    fresh = sorted((set(wanted) - set(carried)) | (set(wanted) & set(unsettled)))
+    return owed(BACKFILL_CONTACT, by, keys=fresh, **where) if fresh else {}
 
 
 def start(table: Table, tenant: TenantId, item: Item) -> None:

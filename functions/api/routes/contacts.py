@@ -1,6 +1,6 @@
 """Contacts: people mail is filed at, under the ids of the caller's own system."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -15,7 +15,7 @@ from ablage.tenancy import entity_id
 from api import cursors
 from api.clock import now_epoch
 from api.operations import operation
-from api.routes.jobs import JobView, job_view, work_off
+from api.routes.jobs import Archive, JobView, deleted, job_view, work_off
 from api.schemas import (
     Body,
     Cursor,
@@ -118,11 +118,7 @@ def get_contact(contact: PathId, caller: Calling) -> Response[ContactView]:
 
 @operation("DELETE", "/v1/contacts/{contact}", "manage", status=204)
 def delete_contact(
-    contact: PathId,
-    caller: Calling,
-    archive: Annotated[
-        Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
-    ] = "keep",
+    contact: PathId, caller: Calling, archive: Archive = "keep"
 ) -> Response[JobView | None]:
     """Delete a contact: no new filings. Its archive stays readable, or is taken apart by a job."""
     job_id = contacts.delete_contact(
@@ -133,11 +129,7 @@ def delete_contact(
         with_archive=archive == "delete",
         by=caller.subject,
     )
-    if job_id is None:
-        return Response(204)
-    work_off(caller.tenant, job_id)
-    shown = job_view(jobs.get(storage().table, caller.tenant, job_id))
-    return Response(202, content_type="application/json", body=shown)
+    return deleted(caller.tenant, job_id)
 
 
 @operation("POST", "/v1/contacts/{contact}/merge", "manage", status=202)

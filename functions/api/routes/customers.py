@@ -11,6 +11,7 @@ from ablage.store.storage import storage
 from api import cursors
 from api.clock import now_epoch
 from api.operations import operation
+from api.routes.jobs import Archive, JobView, deleted, work_off
 from api.schemas import (
     Body,
     Cursor,
@@ -24,7 +25,6 @@ from api.schemas import (
     answer,
     check_version,
     expected_version,
-    no_content,
 )
 from api.tenant import Calling
 from api.warnings import entity_warnings
@@ -42,6 +42,9 @@ class CustomerView(BaseModel):
     name: str
     addresses: list[str]
     version: int
+    backfill: str | None = Field(
+        None, description="The job that files earlier mail of new addresses; it can be undone."
+    )
     warnings: list[Warning_] = []
 
 
@@ -63,16 +66,24 @@ def list_customers(caller: Calling, limit: Limit = 25, cursor: Cursor = None) ->
 def put_customer(
     customer: PathId, body: CustomerBody, caller: Calling, if_match: IfMatch = None
 ) -> Response[CustomerView]:
-    """Create or replace a customer. Its contacts name it themselves."""
+    """Create or replace a customer. Its contacts name it themselves.
+
+    Earlier mail of a new address is filed by a batch, as far back as the policy says."""
     expected = expected_version(if_match)
     wanted = new_customer(caller.tenant, customer, body.name, body.addresses)
     saved = customers.save_customer(
-        storage(), wanted, lambda standing: check_version(_version(standing), expected)
+        storage(),
+        wanted,
+        lambda standing: check_version(_version(standing), expected),
+        caller.subject,
     )
+    if saved.backfill:
+        work_off(caller.tenant, saved.backfill)
     warnings = entity_warnings(
         storage().table, caller.tenant, "customer", customer, saved.customer.keys
     )
-    view = _view(saved.customer).model_copy(update={"warnings": warnings})
+    more = {"warnings": warnings, "backfill": saved.backfill}
+    view = _view(saved.customer).model_copy(update=more)
     return answer(view, status=201 if saved.created else 200, version=view.version)
 
 
@@ -89,10 +100,21 @@ def get_customer(customer: PathId, caller: Calling) -> Response[CustomerDetail]:
 
 
 @operation("DELETE", "/v1/customers/{customer}", "manage", status=204)
-def delete_customer(customer: PathId, caller: Calling) -> Response[None]:
-    """Delete a customer: its contacts leave it, no new filings. Its archive stays readable."""
-    customers.delete_customer(storage(), caller.tenant, customer, now_epoch())
-    return no_content()
+def delete_customer(
+    customer: PathId, caller: Calling, archive: Archive = "keep"
+) -> Response[JobView | None]:
+    """Delete a customer: its contacts leave it, no new filings.
+
+    Its archive stays readable, or is taken apart by a job."""
+    job_id = customers.delete_customer(
+        storage(),
+        caller.tenant,
+        customer,
+        now_epoch(),
+        with_archive=archive == "delete",
+        by=caller.subject,
+    )
+    return deleted(caller.tenant, job_id)
 
 
 def _version(standing: Customer | None) -> int:

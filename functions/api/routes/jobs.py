@@ -2,9 +2,10 @@
 are jobs too."""
 
 import secrets
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
@@ -18,6 +19,10 @@ from api.folders import check_folders
 from api.operations import operation
 from api.schemas import PathId, answer
 from api.tenant import Caller, Calling
+
+Archive = Annotated[
+    Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
+]
 
 
 class JobView(BaseModel):
@@ -80,6 +85,15 @@ def _start(job: Job) -> Response[JobView]:
 def work_off(tenant: TenantId, job_id: str) -> None:
     """A batch begins at once; should the message be lost, dispatch finds it by its due key."""
     storage().queues.match({"batch": {"tenant": tenant, "job": job_id}})
+
+
+def deleted(tenant: TenantId, job_id: str | None) -> Response[JobView | None]:
+    """204, or 202 with the job that takes the archive apart."""
+    if job_id is None:
+        return Response(204)
+    work_off(tenant, job_id)
+    shown = job_view(jobs.get(storage().table, tenant, job_id))
+    return Response(202, content_type="application/json", body=shown)
 
 
 def job_view(job: Job) -> JobView:
