@@ -159,6 +159,28 @@ def test_a_search_is_bounded_fair_and_goes_on_where_it_stopped(aws):
     assert (then.found, then.more) == (("a17", "a25"), False)
 
 
+def test_every_mailbox_is_searched_however_many_there_are(aws):
+    ids = [f"a{number}" for number in range(20)]
+    rows(aws, ACME, "a0", range(100))
+    rows(aws, ACME, "a19", [1], "wanted@x.de")
+
+    found = trace.search(aws.table, ACME, ids, "wanted@x.de", Window(), limit=60)
+
+    assert (found.found, found.more) == (("a191",), True)
+    assert found.rows <= 62
+
+
+def test_one_mailbox_alone_can_be_asked_for(mailbox):
+    arrive(mailbox, 1)
+
+    bob = traced(message_id="m1@kunde.de", account="bob")
+
+    assert ([box["account"] for box in bob["accounts"]], bob["items"]) == (["bob"], [])
+    assert len(traced(message_id="m1@kunde.de", account="anna")["items"]) == 1
+    query = {"message_id": "m1@kunde.de", "account": "eva"}
+    assert acme("GET", "/v1/trace", query=query).code == "not_found"
+
+
 def test_a_window_bounds_what_is_read(aws):
     rows(aws, ACME, "a1", range(0, 600, 2), "wanted@x.de")
     window = Window("2026-11-01T00:10:00Z", "2026-11-01T00:14:00Z")

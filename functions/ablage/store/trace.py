@@ -14,7 +14,7 @@ from ablage.limits import TRACED_MESSAGES, TRACED_ROWS
 from ablage.messages import Copy, Message
 from ablage.store import keys, messages
 from ablage.store.accounts import state_from_item
-from ablage.store.connections import page_accounts, states
+from ablage.store.connections import find_account, page_accounts, states
 from ablage.store.contents import raw_key
 from ablage.store.cursors import Cursor, cursor_from_item
 from ablage.store.links import exists
@@ -57,10 +57,14 @@ class Mailbox:
     cursors: tuple[Cursor, ...]
 
 
-def tenant_accounts(table: Table, tenant: TenantId) -> list[Account]:
-    """The first ACCOUNTS by id."""
-    found, _ = page_accounts(table, tenant, None, ACCOUNTS)
-    return found
+def accounts_of(
+    table: Table, tenant: TenantId, account_id: str | None
+) -> tuple[list[Account], bool]:
+    """The one named; else the first ACCOUNTS by id, and whether there are more. Raises NotFound."""
+    if account_id is not None:
+        return [find_account(table, tenant, account_id)], False
+    found, more = page_accounts(table, tenant, None, ACCOUNTS)
+    return found, more is not None
 
 
 def search(
@@ -75,7 +79,9 @@ def search(
     """The newest page of every account first, then the next of each, until `limit` rows are
     read."""
     wanted = mail_id_digest(mail_id)
-    walks = [_Walk(_pages(table, tenant, account_id, window)) for account_id in account_ids]
+    ids = list(account_ids)
+    size = min(_ROWS_AT_ONCE, limit // max(1, len(ids)))  # so that every account has its turn
+    walks = [_Walk(_pages(table, tenant, account_id, window, size)) for account_id in ids]
     found: dict[str, None] = {}
     rows = 0
     while walks and rows < limit and len(found) < TRACED_MESSAGES:
@@ -104,16 +110,16 @@ class _Walk:
     reached: str = ""
 
 
-def _pages(table: Table, tenant: TenantId, account_id: str, window: Window) -> Iterator[list[Item]]:
+def _pages(
+    table: Table, tenant: TenantId, account_id: str, window: Window, size: int
+) -> Iterator[list[Item]]:
     pk = keys.account_partition(tenant, account_id)
     after = f"{_OVERVIEW}{window.until}~" if window.until else None  # behind its ids
-    while rows := table.query(
-        pk, prefix=_OVERVIEW, after=after, newest_first=True, limit=_ROWS_AT_ONCE
-    ):
+    while rows := table.query(pk, prefix=_OVERVIEW, after=after, newest_first=True, limit=size):
         inside = [row for row in rows if row["c"] >= window.since]
         if inside:
             yield inside
-        if len(inside) < _ROWS_AT_ONCE:
+        if len(inside) < size:
             return
         after = rows[-1]["sk"]
 

@@ -26,6 +26,9 @@ BEFORE, AFTER = timedelta(days=2), timedelta(days=14)  # of its Date, when a mai
 MailId = Annotated[
     str, Query(min_length=1, max_length=998, description="Message-ID, with or without its <>.")
 ]
+Mailbox = Annotated[
+    str | None, Query(max_length=128, description="Search this account alone; else the first 50.")
+]
 Sender = Annotated[
     str | None, Query(alias="from", max_length=320, description="The address it came from.")
 ]
@@ -43,6 +46,7 @@ def trace_mail(
     message_id: MailId,
     caller: Calling,
     *,
+    account: Mailbox = None,
     sender: Sender = None,
     date: When = None,
     until: Until = None,
@@ -53,12 +57,12 @@ def trace_mail(
     `date`, those of the days around it."""
     mail_id = cut(message_id.strip().strip("<>").strip(), MAIL_ID_BYTES)
     day = _moment(date, "date")
-    accounts = trace.tenant_accounts(storage().table, caller.tenant)
+    accounts, left_out = trace.accounts_of(storage().table, caller.tenant, account)
     found = _computed(caller, mail_id, sender, day)
     searched = Search((), 0, more=False)
     if not found:
         window = _window(day, _moment(until, "until"))
-        ids = [account.account_id for account in accounts]
+        ids = [known.account_id for known in accounts]
         searched = trace.search(storage().table, caller.tenant, ids, mail_id, window)
         found = trace.read_messages(
             storage().table, caller.tenant, searched.found, mail_id, now_epoch()
@@ -68,7 +72,7 @@ def trace_mail(
         message_id=mail_id,
         items=[_walk(caller, message) for message in found],
         rows_searched=searched.rows,
-        more=searched.more,
+        more=searched.more or (left_out and not found),
         reached=searched.reached or None,
         accounts=[mailbox_view(mailbox, found) for mailbox in mailboxes],
     )
