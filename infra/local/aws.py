@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+from infra.local.moto_speed import speed_up
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.sqs.models import sqs_backends
@@ -58,6 +59,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def local_aws() -> Iterator[None]:
     lock_moto()
+    speed_up()
     with environment(CREDENTIALS), mock_aws():
         forget_cached()
         yield

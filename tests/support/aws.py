@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from infra.local.moto_speed import speed_up
 from moto import mock_aws
 from moto.kms.models import kms_backends
-from tests.support.moto_speed import speed_up
 
 QUEUES = {"SYNC_QUEUE_URL": "sync", "BACKFILL_QUEUE_URL": "backfill", "MATCH_QUEUE_URL": "match"}
 ENVIRONMENT = {

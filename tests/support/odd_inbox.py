@@ -1,5 +1,7 @@
 """Scripted Inboxes that break or hold back at one mail."""
 
+from collections.abc import Callable
+
 from tests.support.hostile_imap import Script, Talk
 from tests.support.mailboxes import a_mail
 
@@ -63,5 +65,21 @@ def moody(moods: dict[int, bytes]) -> Script:
                 talk.ok(b"".join(parts))
             else:
                 answer(talk, command, poison=0, last=len(moods) + 2)
+
+    return script
+
+
+Hook = Callable[[Talk, bytes], bool]
+
+
+def inbox(last: Callable[[], int], hook: Hook) -> Script:
+    """An Inbox of UIDs 1 to `last()`; `hook` says whether it has answered a command itself."""
+
+    def script(talk: Talk) -> None:
+        talk.greet()
+        while True:
+            command = talk.hear()
+            if not hook(talk, command):
+                answer(talk, command, poison=0, last=last())
 
     return script

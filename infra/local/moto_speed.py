@@ -17,9 +17,9 @@ def speed_up() -> None:
     names and cleans each word of a user agent once; and serialises the members an attribute value
     has, not every name it might have."""
     backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in OURS)
-    responses.method_names_from_class = functools.cache(utils.method_names_from_class)
+    _put(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))
     clean = useragent.sanitize_user_agent_string_component
-    useragent.sanitize_user_agent_string_component = functools.cache(clean)
+    _put(useragent, "sanitize_user_agent_string_component", functools.cache(clean))
     every_member = BaseJSONSerializer._serialize_type_structure
 
     def members_there(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
@@ -33,4 +33,8 @@ def speed_up() -> None:
                 self._serialize(wrapper, member, shape.members[name], name)
         self._default_serialize(serialized, wrapper, shape, key)
 
-    BaseJSONSerializer._serialize_type_structure = members_there
+    _put(BaseJSONSerializer, "_serialize_type_structure", members_there)
+
+
+def _put(place: Any, name: str, value: Any) -> None:
+    setattr(place, name, value)
