@@ -22,7 +22,15 @@ from ablage.messages import Message
 from ablage.policy import Policy
 from ablage.store.accounts import suggest_alias
 from ablage.store.jobs import tick_copy
-from ablage.store.knowledge import Case, Found, knowledge, read_accounts, read_found
+from ablage.store.knowledge import (
+    Ahead,
+    Case,
+    Found,
+    foreseen,
+    knowledge,
+    read_accounts,
+    read_found,
+)
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 from match.read_copy import ReadCopy
@@ -44,13 +52,19 @@ class Known:
 
 
 def know(storage: Storage, batch: Sequence[ReadCopy]) -> Known:
-    """One round of reading for the whole batch; a second where From turns out own."""
-    whose = {(read.key.tenant, read.key.account_id) for read in batch}
-    accounts, policies = read_accounts(storage.table, whose)
+    """One round of reading for the whole batch; a second for recipients, where From is own."""
+    whose = {_whose(read) for read in batch}
+    likely = (foreseen(*_whose(read), read.own, read.parties) for read in batch)
+    table = Ahead(storage.table, set().union(*likely))
+    accounts, policies = read_accounts(table, whose)
     known = Known(accounts, policies, {})
     mailed = ((known.account(read), read.parties) for read in batch)
     cases = [Case(account, parties) for account, parties in mailed if account]
-    return Known(accounts, policies, read_found(storage.table, policies, cases))
+    return Known(accounts, policies, read_found(table, policies, cases))
+
+
+def _whose(read: ReadCopy) -> tuple[TenantId, str]:
+    return read.key.tenant, read.key.account_id
 
 
 def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | None:

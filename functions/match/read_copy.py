@@ -35,6 +35,7 @@ class ReadCopy:
     flags: frozenset[str]
     expires: int
     report: DeliveryReport | None = None
+    own: str = ""
 
 
 def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
@@ -56,6 +57,7 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
         flags=frozenset(flag for flag, raised in flags.items() if raised),
         expires=metadata.stored_at + int(key.retention[:-1]) * 86400 - EXPIRES_BEFORE_RAW,
         report=mail.report,
+        own=metadata.own,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ablage.accounts import Account
 from ablage.addresses import Address, normalise
@@ -44,8 +45,44 @@ def knowledge(found: Mapping[TenantId, Found], policy: Policy, tenant: TenantId)
     return Knowledge(known.index, frozenset(known.blocked), policy)
 
 
+class Reader(Protocol):
+    """Whatever reads items by their keys: the table, or what was read of it ahead."""
+
+    def batch_get(self, wanted: Iterable[keys.Key], /) -> dict[keys.Key, Item]: ...
+
+
+class Ahead:
+    """Reads everything a batch is likely to need in one round, and only what was not foreseen
+    again."""
+
+    def __init__(self, table: Table, wanted: Iterable[keys.Key]) -> None:
+        self._table = table
+        self._asked = set(wanted)
+        self._items = table.batch_get(sorted(self._asked))
+
+    def batch_get(self, wanted: Iterable[keys.Key]) -> dict[keys.Key, Item]:
+        needed = set(wanted)
+        missing = needed - self._asked
+        if missing:
+            self._items |= self._table.batch_get(sorted(missing))
+            self._asked |= missing
+        return {key: self._items[key] for key in needed & self._items.keys()}
+
+
+def foreseen(tenant: TenantId, account_id: str, own: str, parties: Parties) -> set[keys.Key]:
+    """The keys of a mail before its account is known: its account, policy and senders; `own` is the
+    account's own address, empty if nobody said it."""
+    mine = normalise(own)
+    addresses = {*parties.from_, *([mine] if mine else [])}
+    found = {keys.account(tenant, account_id), keys.policy(tenant)}
+    for address in addresses:
+        found |= {keys.address(tenant, key) for key in index_keys(address)}
+        found |= {_block_key(tenant, entry) for entry in block_keys(address)}
+    return found
+
+
 def read_accounts(
-    table: Table, wanted: Iterable[tuple[TenantId, str]]
+    table: Reader, wanted: Iterable[tuple[TenantId, str]]
 ) -> tuple[dict[tuple[TenantId, str], Account], dict[TenantId, Policy]]:
     """Configs of the accounts, and the policies of their tenants (defaults where none is set)."""
     accounts = {keys.account(*one): one for one in wanted}
@@ -58,7 +95,7 @@ def read_accounts(
 
 
 def read_found(
-    table: Table, policies: Mapping[TenantId, Policy], cases: Sequence[Case]
+    table: Reader, policies: Mapping[TenantId, Policy], cases: Sequence[Case]
 ) -> dict[TenantId, Found]:
     """One round for senders and own addresses; recipients join it where From looks own, and make a
     second round where From turns out own."""
@@ -95,7 +132,7 @@ def _joined(one: dict[TenantId, Found], more: dict[TenantId, Found]) -> dict[Ten
     }
 
 
-def read_addresses(table: Table, wanted: Iterable[LookUp]) -> dict[TenantId, Found]:
+def read_addresses(table: Reader, wanted: Iterable[LookUp]) -> dict[TenantId, Found]:
     """One BatchGetItem round for all; a second only where an address has chunks."""
     index_at: dict[keys.Key, tuple[TenantId, str]] = {}
     block_at: dict[keys.Key, tuple[TenantId, str]] = {}
@@ -121,7 +158,7 @@ def _block_key(tenant: TenantId, entry: str) -> keys.Key:
 
 
 def _with_chunks(
-    table: Table,
+    table: Reader,
     index_at: Mapping[keys.Key, tuple[TenantId, str]],
     items: Mapping[keys.Key, Item],
 ) -> dict[tuple[TenantId, str], list[Item]]:
@@ -131,7 +168,7 @@ def _with_chunks(
         for whose, (first, *_) in parts.items()
         for number in range(1, first.get("chunks", 0) + 1)
     }
-    for key, item in table.batch_get(chunk_at).items():
+    for key, item in sorted(table.batch_get(chunk_at).items()) if chunk_at else ():
         parts[chunk_at[key]].append(item)
     return parts
 

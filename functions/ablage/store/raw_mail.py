@@ -59,13 +59,16 @@ def parse_key(text: str) -> RawKey | None:
 @dataclass(frozen=True)
 class RawMetadata:
     """`received_at` is INTERNALDATE as RFC 3339 UTC (`Z`); `role` as in `ablage.accounts.Folder`;
-    `job` asked for it; `stored_at` (epoch seconds) is when S3 took it, known when read."""
+    `job` asked for it; `own` is the account's own address where it is ASCII, so that match can look
+    it up before it knows the account; `stored_at` (epoch seconds) is when S3 took it, known when
+    read."""
 
     received_at: str
     flags: tuple[str, ...] = ()
     role: str = ""
     job: str | None = None
     stored_at: int = field(default=0, compare=False)
+    own: str = ""
 
     def wire(self) -> dict[str, str]:
         """S3 user metadata: printable ASCII; flags that are not are left out, and those beyond
@@ -74,13 +77,15 @@ class RawMetadata:
         if len(flags) > FLAGS_BYTES:
             flags = flags[:FLAGS_BYTES].rpartition(" ")[0]
         wire = {"received": self.received_at, "flags": flags, "role": self.role}
-        return wire | ({"job": self.job} if self.job else {})
+        own = self.own if self.own.isascii() else ""
+        more = {"job": self.job or "", "own": own}
+        return wire | {name: value for name, value in more.items() if value}
 
     @classmethod
     def from_wire(cls, wire: dict[str, str], stored_at: int = 0) -> "RawMetadata":
         flags = tuple(wire.get("flags", "").split())
         role, job = wire.get("role", ""), wire.get("job")
-        return cls(wire.get("received", ""), flags, role, job, stored_at)
+        return cls(wire.get("received", ""), flags, role, job, stored_at, wire.get("own", ""))
 
 
 class RawMail:
