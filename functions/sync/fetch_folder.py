@@ -1,14 +1,16 @@
 """New mail of one folder, under the account's lease: into the raw bucket, and then, and only then,
 the cursor."""
 
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from ablage.accounts import SYNC_DAYS_BACK, Account, Folder
-from ablage.mailbox.pull import Fetched
+from ablage.errors import AccountFault
+from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import Session
-from ablage.mailbox.status import FolderStatus
+from ablage.mailbox.status import FolderStatus, Listed
 from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, move_cursor
 from ablage.store.raw_mail import RawKey, RawMetadata
 from sync.tools import Tools, rfc3339
@@ -40,7 +42,8 @@ def store_mail(tools: Tools, place: Place, mail: Fetched) -> bool:
     """Write once; False when it was there. A server without INTERNALDATE: the time it was
     fetched."""
     received_at = rfc3339(mail.received_at or tools.time())
-    metadata = RawMetadata(received_at, mail.flags, place.folder.role, place.job)
+    role, own = place.folder.role, place.account.own
+    metadata = RawMetadata(received_at, mail.flags, role, place.job, own=own)
     body = mail.body
     with nullcontext() if isinstance(body, bytes) else closing(body):
         stored = tools.storage.raw.put(place.key(mail.uid), body, metadata)
@@ -65,7 +68,8 @@ def as_time(text: str) -> datetime:
 
 @dataclass
 class FolderFetch:
-    """`fence` from the lease. `cursor` is what stands in the table, or the begin of a new one."""
+    """`fence` from the lease. `cursor` is what stands in the table, or the begin of a new one;
+    `has_mail` once a body came: only then a mail that does not come is that mail's fault."""
 
     tools: Tools
     session: Session
@@ -73,17 +77,20 @@ class FolderFetch:
     folder: Folder
     fence: int
     share: Slice
+    has_mail: bool = field(default=False, init=False)
 
     def run(self) -> bool:
         """False when the share was used up before the end. Raises AccountFault, ConditionFailed
         (another worker)."""
         opened = self.session.examine(self.folder)
         self.cursor = self._cursor(opened)
-        earlier = [problem for problem in self.cursor.problems if problem.is_open]
+        if self.cursor.room <= 0:
+            self._try_again(self.cursor.open_problems)
+        earlier = self.cursor.open_problems
         finished = self._walk()
         if finished:
             self._finish(opened)
-        if finished and earlier:
+        if finished and self.has_mail:
             self._try_again(earlier)
         return finished
 
@@ -114,19 +121,18 @@ class FolderFetch:
         cursor = self.cursor
         since = as_time(cursor.since) if cursor.since else None
         uids = self.session.new_uids(cursor.high, _day(since))
-        walk = Walk(self.session, self.share, cursor.high, since, alone=cursor.stuck)
-        place = Place(self.account, self.folder, cursor.uidvalidity)
+        walk = Walk(self.session, self.share, cursor.high, since, cursor.stuck, cursor.room)
+        return walk.run(uids, self._store, lambda: self._commit(walk))
 
-        def store(mail: Fetched) -> None:
-            store_mail(self.tools, place, mail)
-
-        return walk.run(uids, store, lambda: self._commit(walk))
+    def _store(self, mail: Fetched) -> None:
+        store_mail(self.tools, Place(self.account, self.folder, self.cursor.uidvalidity), mail)
+        self.has_mail = True
 
     def _give_up_stuck(self) -> None:
         """Three sessions broke at one mail: it is recorded and passed over, the folder goes on."""
         cursor = self.cursor
-        if cursor.stuck_tries >= PROBLEM_TRIES:
-            problem = Problem(cursor.stuck, "connection_lost", PROBLEM_TRIES)
+        if cursor.stuck_tries >= PROBLEM_TRIES and cursor.room > 0:
+            problem = Problem(cursor.stuck, "connection_lost")
             passed = replace(cursor, high=cursor.stuck, stuck=0, stuck_tries=0)
             self.tools.summary.count("problems")
             self._move(passed.with_problems([problem]))
@@ -151,19 +157,43 @@ class FolderFetch:
         if done != cursor or not cursor.version:
             self._move(done)
 
-    def _try_again(self, again: list[Problem]) -> None:
-        """The tries are written before the try: a mail that breaks the session each time is not
-        tried for ever."""
-        counted = [replace(problem, tries=problem.tries + 1) for problem in again]
-        self._move(self.cursor.with_problems(counted))
-        place = Place(self.account, self.folder, self.cursor.uidvalidity)
-        listed = self.session.list_sizes([problem.uid for problem in again])
-        solved = {problem.uid for problem in again} - {mail.uid for mail in listed}
-        for result in self.session.pull(listed, self.share.is_over):
+    def _try_again(self, again: Sequence[Problem]) -> None:
+        """One by one, so that each counts its own tries. Raises AccountFault."""
+        if not again or self.share.is_over():
+            return
+        listed = {mail.uid: mail for mail in self.session.list_sizes(sorted(p.uid for p in again))}
+        self._forget({problem.uid for problem in again} - listed.keys())
+        for problem in again:
+            if problem.uid in listed and not self.share.is_over():
+                self._try_one(problem, listed[problem.uid])
+
+    def _try_one(self, problem: Problem, mail: Listed) -> None:
+        """The try is written before it is made: a mail that breaks the session each time is not
+        tried for ever. It counts only while the server hands out other mail."""
+        counted = replace(problem, tries=problem.tries + 1)
+        is_counted = self.has_mail
+        if is_counted:
+            self._move(self.cursor.with_problems([counted]))
+        try:
+            results = list(self.session.pull([mail], lambda: False))
+        except AccountFault as fault:
+            if not is_counted and fault.code != "server_unavailable":
+                self._move(self.cursor.with_problems([counted]))
+            raise
+        for result in results:
             if isinstance(result, Fetched):
-                store_mail(self.tools, place, result)
-                solved.add(result.uid)
-        left = tuple(problem for problem in self.cursor.problems if problem.uid not in solved)
+                self._store(result)
+                self.share.spend(result.size)
+        self._settle(problem, results)
+
+    def _settle(self, problem: Problem, results: Sequence[Result]) -> None:
+        if any(isinstance(result, Fetched) or result.code == "gone" for result in results):
+            self._forget({problem.uid})
+        elif too_large := [r for r in results if isinstance(r, Missed) and r.code == "too_large"]:
+            self._move(self.cursor.with_problems([replace(problem, code=too_large[0].code)]))
+
+    def _forget(self, uids: set[int]) -> None:
+        left = tuple(problem for problem in self.cursor.problems if problem.uid not in uids)
         if left != self.cursor.problems:
             self._move(replace(self.cursor, problems=left))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ablage.errors import AccountFault
+from ablage.mailbox.faults import fault
 from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
@@ -41,16 +42,19 @@ class Slice:
 
 @dataclass
 class Walk:
-    """`high` follows the work; `problems` are mails passed over; `since` drops older mail; `alone`
-    (a UID at which an earlier session broke) is fetched before the others, by itself."""
+    """`high` follows the work; `problems` are mails passed over, at most `room` of them to be tried
+    again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
+    before the others, by itself."""
 
     session: Session
     share: Slice
     high: int
     since: datetime | None = None
     alone: int = 0
+    room: int = 2**31
     problems: list[Problem] = field(default_factory=list)
     broken_at: int = 0
+    _may_blame: bool = False
     _open: list[int] = field(default_factory=list)
     _done: set[int] = field(default_factory=set)
     _committed: float = 0.0
@@ -60,7 +64,7 @@ class Walk:
     ) -> bool:
         """Every ascending UID of `uids`: stored before `commit` is called with `high` beyond it.
         False when the share was used up. Raises AccountFault after a last commit; `broken_at` is
-        then the first UID not done."""
+        then the first UID not done, if the session broke while mails were fetched."""
         for start in range(0, len(uids), WINDOW):
             if self.share.is_over():
                 return False
@@ -74,15 +78,17 @@ class Walk:
     ) -> None:
         self._open, self._done = list(reversed(uids)), set()
         self._committed = self.share.clock()
+        self._may_blame = False
         try:
             listed = self.session.list_sizes(uids)
+            self._may_blame = True
             wanted = [mail for mail in listed if self._is_wanted(mail)]
             self._finish(set(uids) - {mail.uid for mail in wanted})
             for result in self._pulled(wanted):
                 self._take(result, store)
                 self._commit_now_and_then(commit)
         except AccountFault:
-            self.broken_at = self._open[-1] if self._open else 0
+            self.broken_at = self._open[-1] if self._open and self._may_blame else 0
             commit()
             raise
         commit()
@@ -102,8 +108,16 @@ class Walk:
             store(result)
             self.share.spend(result.size)
         elif isinstance(result, Missed) and result.code != "gone":
-            self.problems.append(Problem(result.uid, result.code))
+            self._pass_over(Problem(result.uid, result.code))
         self._finish({result.uid})
+
+    def _pass_over(self, problem: Problem) -> None:
+        """Raises AccountFault: what cannot be remembered is not passed over."""
+        if problem.is_open and self.room <= 0:
+            self._may_blame = False
+            raise fault("mail_unreadable")
+        self.room -= problem.is_open
+        self.problems.append(problem)
 
     def _finish(self, uids: set[int]) -> None:
         self._done |= uids

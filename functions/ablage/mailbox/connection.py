@@ -14,7 +14,7 @@ from typing import Any
 from imap_tools import BaseMailBox, ImapToolsError
 
 from ablage.errors import AccountFault
-from ablage.mailbox.faults import fault, translated
+from ablage.mailbox.faults import fault, is_busy, translated
 from ablage.mailbox.network import Network, tls_context
 
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
@@ -24,7 +24,6 @@ LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
 _RECV_BYTES = 64 * 1024
 
-_BUSY = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -170,7 +169,7 @@ def _login_fault(parts: Any) -> AccountFault:
     """The response code decides: a busy server says nothing about the password. BAD is about the
     command."""
     text = repr(parts).encode(errors="replace")
-    if _BUSY.search(text):
+    if is_busy(text):
         return fault("server_unavailable")
     return fault("protocol_error" if b"command error: BAD" in text else "login_refused")
 

@@ -1,19 +1,22 @@
 """What goes wrong with a mailbox, as AccountFault: our words and a stable code, never the server's
 text.
 
-| code               | state            | when |
-|--------------------|------------------|-------------------------------------------------------------------|
-| login_refused      | reauth_required  | LOGIN answered NO | | server_unavailable | degraded | NO
-[UNAVAILABLE], [INUSE], [LIMIT], [SERVERBUG]: says nothing about the password | | host_unknown |
-degraded         | the name does not resolve | | address_refused    | degraded         | private or
-special address, or another port than 993 | | connect_failed     | degraded         | nobody answers
-there | | tls_failed         | degraded         | certificate or handshake | | timeout | degraded |
-silence, or the session's deadline | | server_hung_up     | degraded         | closed in the middle,
-BYE | | protocol_error     | degraded         | an answer that is no IMAP, or a command refused | |
-budget_exceeded    | degraded         | a line, literal or session larger than we read | |
-folder_missing     | degraded         | EXAMINE answered NO |"""
+login_refused       LOGIN answered NO; state reauth_required, of all others degraded
+server_unavailable  NO [UNAVAILABLE], [INUSE], [LIMIT], [SERVERBUG]: says nothing about a mail
+host_unknown        the name does not resolve
+address_refused     private or special address, or another port than 993
+connect_failed      nobody answers there
+tls_failed          certificate or handshake
+timeout             silence, or the session's deadline
+server_hung_up      closed in the middle, BYE
+protocol_error      an answer that is no IMAP, or a command refused
+budget_exceeded     a line, literal or session larger than we read
+folder_missing      EXAMINE answered NO
+mail_unreadable     a hundred mails are listed and not handed out: no more are passed over
+"""
 
 import imaplib
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -33,12 +36,19 @@ _DETAILS = {
     "protocol_error": "The mail server answered in a way we do not understand.",
     "budget_exceeded": "The mail server sent more than one session may hold.",
     "folder_missing": "The folder can not be opened; it may have been renamed or removed.",
+    "mail_unreadable": "The mail server lists mail but does not hand it out; we try again.",
 }
+_BUSY = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.IGNORECASE)
 
 
 def fault(code: str) -> AccountFault:
     state = "reauth_required" if code == "login_refused" else "degraded"
     return AccountFault(code, _DETAILS[code], state)
+
+
+def is_busy(text: bytes) -> bool:
+    """A refusal (RFC 5530) that says nothing about what was asked for: password, folder or mail."""
+    return _BUSY.search(text) is not None
 
 
 @contextmanager

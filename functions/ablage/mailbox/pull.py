@@ -16,7 +16,7 @@ from ablage.limits import MESSAGE_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
 from ablage.mailbox.faults import fault
 from ablage.mailbox.status import Listed, as_uid, fetch_items, internal_date, search, uid_sets
-from ablage.mailbox.wire import Answer, Atom, Body, Literal, Wire, check_alive
+from ablage.mailbox.wire import Answer, Atom, Body, Literal, Wire, check_alive, check_ready
 
 BATCH_MAILS = 100
 BATCH_BYTES = 1024 * 1024  # a larger mail travels alone
@@ -111,6 +111,7 @@ class _Flight:
                 answer = self._wire.read()
                 check_alive(answer)
                 if answer.tag in self._tags:  # NO or BAD too: the rest is asked for alone
+                    check_ready(answer)
                     self._tags.remove(answer.tag)
                     self._fill()
                 elif fetched := self._accept(answer):

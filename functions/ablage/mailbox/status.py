@@ -43,7 +43,7 @@ def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:
 
     Raises AccountFault."""
     tags = [wire.send(b"STATUS " + quote(n) + b" (UIDNEXT UIDVALIDITY MESSAGES)") for n in names]
-    answers = [answer for tag in tags for answer in wire.finish(tag)[1]]
+    answers = [answer for tag in tags for answer in wire.finish(tag, may_be_busy=True)[1]]
     found: dict[bytes, FolderStatus] = {}
     for answer in answers:
         if answer.name == b"STATUS" and len(answer.values) >= 2:

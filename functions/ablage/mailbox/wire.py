@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
-from ablage.mailbox.faults import fault
+from ablage.mailbox.faults import fault, is_busy
 
 MAX_DEPTH = 20  # of nested lists
 MAX_LITERALS = 64  # in one answer
@@ -64,7 +64,7 @@ class Wire:
     def __init__(self, transport: Transport, literal_bytes: int = LITERAL_BYTES) -> None:
         self._transport = transport
         self._sent = 0
-        self._ended: dict[bytes, bytes] = {}
+        self._ended: dict[bytes, Answer] = {}
         self.literal_bytes = literal_bytes
 
     def send(self, command: bytes) -> bytes:
@@ -90,8 +90,9 @@ class Wire:
             return Answer(tag, name, text=line[head.end() :].strip())
         return Answer(tag, name, parse(self._segments(line, head.end(), name)))
 
-    def finish(self, tag: bytes) -> tuple[bytes, list[Answer]]:
-        """Status of the command (`OK`, `NO`, `BAD`) and the answers before it."""
+    def finish(self, tag: bytes, *, may_be_busy: bool = False) -> tuple[bytes, list[Answer]]:
+        """Status of the command (`OK`, `NO`, `BAD`) and the answers before it. Raises AccountFault,
+        also for a server that is busy unless it `may_be_busy`."""
         answers: list[Answer] = []
         while tag not in self._ended:
             answer = self.read()
@@ -99,8 +100,11 @@ class Wire:
             if answer.tag == b"*":
                 answers.append(answer)
             else:
-                self._ended[answer.tag] = answer.name
-        return self._ended.pop(tag), answers
+                self._ended[answer.tag] = answer
+        ended = self._ended.pop(tag)
+        if not may_be_busy:
+            check_ready(ended)
+        return ended.name, answers
 
     def _line(self) -> bytes:
         line = self._transport.readline()
@@ -149,6 +153,12 @@ def check_alive(answer: Answer) -> None:
     """Raises AccountFault when the server says good-bye."""
     if answer.tag == b"*" and answer.name == b"BYE":
         raise fault("server_hung_up")
+
+
+def check_ready(ended: Answer) -> None:
+    """Raises AccountFault `server_unavailable` when the end of a command says so."""
+    if ended.name == b"NO" and is_busy(ended.text):
+        raise fault("server_unavailable")
 
 
 def _odd(line: bytes) -> Answer:

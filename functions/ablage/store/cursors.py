@@ -20,7 +20,7 @@ from ablage.tenancy import TenantId
 
 SCHEMA = 1
 LEASE_SECONDS = 150  # longer than sync's timeout of 120 s
-PROBLEMS = 100  # the newest are kept
+PROBLEMS = 100  # all that are open, and the newest of those given up
 PROBLEM_TRIES = 3
 
 
@@ -28,7 +28,7 @@ PROBLEM_TRIES = 3
 class Problem:
     """A mail we could not store: `too_large`, `unfetchable`, `connection_lost`. Passed over by the
     cursor, tried again with the folder's next new mail until `tries` is PROBLEM_TRIES (`too_large`
-    never)."""
+    never). While open it is never dropped."""
 
     uid: int
     code: str
@@ -58,9 +58,21 @@ class Cursor:
     version: int = 0
 
     def with_problems(self, fresh: Sequence[Problem]) -> "Cursor":
-        """Newer tries replace older ones of the same UID."""
+        """Newer tries replace older ones of the same UID; the oldest that were given up go."""
         known = {problem.uid: problem for problem in (*self.problems, *fresh)}
-        return replace(self, problems=tuple(known.values())[-PROBLEMS:])
+        closed = [problem.uid for problem in known.values() if not problem.is_open]
+        dropped = set(closed[: max(len(known) - PROBLEMS, 0)])
+        kept = tuple(problem for uid, problem in known.items() if uid not in dropped)
+        return replace(self, problems=kept)
+
+    @property
+    def open_problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.is_open)
+
+    @property
+    def room(self) -> int:
+        """How many mails may still be passed over."""
+        return PROBLEMS - len(self.open_problems)
 
 
 def cursor_item(cursor: Cursor, fence: int) -> Item:
