@@ -22,6 +22,8 @@ DEFAULTS = {
     "internal_addresses": [],
     "acknowledged": [],
     "backfill_days": 30,
+    "fan_out_flag": 25,
+    "hold_fail": False,
 }
 
 

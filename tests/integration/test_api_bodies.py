@@ -173,6 +173,18 @@ def test_a_bounce_is_attached_to_the_mail_it_names(mailbox):
     assert shown(report)["filings"] == []
 
 
+def test_a_bounce_whose_sender_is_forged_marks_nothing(mailbox):
+    sent = head("anna@own.de", 1)
+    message = arrive(mailbox, sent + b"\r\nHello", 1, role="sent")
+    failed = "Authentication-Results: mx.own.de; dmarc=fail header.from=mx.de\r\n"
+
+    arrive(mailbox, bounce(2, sent, extra=failed), 2)
+    forged = shown(message)["delivery"]
+    arrive(mailbox, bounce(3, sent), 3)
+
+    assert (forged, shown(message)["delivery"]) == (None, "failed")
+
+
 def test_a_bounce_reaches_no_other_tenant_and_no_mail_that_came_in(mailbox):
     sent = head("anna@own.de", 1)
     elsewhere = arrive(mailbox, sent + b"\r\nHello", 1, role="sent", tenant="acme2")
