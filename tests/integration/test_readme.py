@@ -60,7 +60,17 @@ def serve(folder: Path, *options: str, **environment: str) -> Serving:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Serving]:
-    started = serve(tmp_path)
+    yield from served(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One for tests that only look at it: a start costs seconds."""
+    yield from served(tmp_path_factory.mktemp("untouched"))
+
+
+def served(folder: Path) -> Iterator[Serving]:
+    started = serve(folder)
     yield started
     if started.process.poll() is None:
         started.process.kill()
@@ -127,7 +137,7 @@ def traced(serving: Serving, mail_id: str) -> str:
     return ran.stdout
 
 
-def test_readme_shows_ten_curl_lines_and_a_real_command(serving: Serving) -> None:
+def test_readme_shows_ten_curl_lines_and_a_real_command() -> None:
     text = (ROOT / "README.md").read_text()
 
     assert 8 <= len(curl_lines().splitlines()) <= 14
@@ -136,9 +146,9 @@ def test_readme_shows_ten_curl_lines_and_a_real_command(serving: Serving) -> Non
     )
 
 
-def test_serving_tells_where_it_is_to_this_user_alone(serving: Serving) -> None:
-    told = serving.told
-    files = [serving.folder / ".local" / name for name in ("serve.json", "serve.env")]
+def test_serving_tells_where_it_is_to_this_user_alone(untouched: Serving) -> None:
+    told = untouched.told
+    files = [untouched.folder / ".local" / name for name in ("serve.json", "serve.env")]
 
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
     for tokens in told["tenants"].values():
@@ -147,9 +157,9 @@ def test_serving_tells_where_it_is_to_this_user_alone(serving: Serving) -> None:
     assert Path(told["imap"]["ca_file"]).exists()
 
 
-def test_tokens_reach_as_far_as_their_scopes(serving: Serving) -> None:
-    tokens = serving.told["tenants"]["demo"]["tokens"]
-    url = serving.told["base_url"]
+def test_tokens_reach_as_far_as_their_scopes(untouched: Serving) -> None:
+    tokens = untouched.told["tenants"]["demo"]["tokens"]
+    url = untouched.told["base_url"]
 
     status, me = get(f"{url}/v1/me", tokens["read"])
     refused, _ = get(f"{url}/v1/me")
@@ -158,9 +168,9 @@ def test_tokens_reach_as_far_as_their_scopes(serving: Serving) -> None:
     assert refused == 401
 
 
-def test_docs_show_every_route_without_a_network(serving: Serving) -> None:
-    status, page = get(serving.told["docs_url"])
-    _, openapi = get(serving.told["openapi_url"])
+def test_docs_show_every_route_without_a_network(untouched: Serving) -> None:
+    status, page = get(untouched.told["docs_url"])
+    _, openapi = get(untouched.told["openapi_url"])
 
     paths = json.loads(openapi)["paths"]
     assert status == 200
