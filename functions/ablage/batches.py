@@ -128,11 +128,11 @@ def _without(filing: Filing, link: Filing) -> Filing | None:
 
 
 def _with(filing: Filing | None, link: Filing) -> Filing:
-    if filing is None:
-        return replace(link, origins=link.origins or frozenset({"auto"}))
-    paths = tuple(dict.fromkeys((*filing.paths, *link.paths)))
-    origins = filing.origins | link.origins | ({"auto"} if paths else set())
-    return Filing(origins, paths, filing.by or link.by, filing.at or link.at)
+    """What has a path is automatic."""
+    known = filing or Filing(frozenset())
+    paths = tuple(dict.fromkeys((*known.paths, *link.paths)))
+    origins = known.origins | link.origins | ({"auto"} if paths else set())
+    return Filing(origins, paths, known.by or link.by, known.at or link.at)
 
 
 def _manual(link: Filing) -> Filing | None:
