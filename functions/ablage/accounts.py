@@ -15,7 +15,8 @@ SYNC_DAYS_BACK = 30
 class Account:
     """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or
     `@domain`; `address` as typed, `own` its exact key. `folders` are the ids to sync; empty means
-    Inbox and Sent. Mail of `private_folders` is never filed automatically."""
+    Inbox and Sent. Mail of `private_folders` is never filed automatically. `generation` counts the
+    mailboxes the account was pointed at: what was read of one says nothing about the next."""
 
     tenant: TenantId
     account_id: str
@@ -37,6 +38,7 @@ class Account:
     retention: str = "30d"
     created_at: str = ""
     deleted: bool = False
+    generation: int = 0
 
     def files(self, received_at: str) -> bool:
         """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the
@@ -77,6 +79,15 @@ class AccountState:
     warnings: tuple[str, ...] = ()
     checked_at: str | None = None
     folders: tuple[Folder, ...] = ()
+
+
+def uidvalidity_in(generation: int, uidvalidity: int) -> int:
+    """What stands for a server's UIDVALIDITY in cursors and raw keys: 32 bits that differ by
+    generation, for two mailboxes may tell the same number. Generation 0 keeps the server's."""
+    if not generation:
+        return uidvalidity
+    digest = hashlib.sha256(f"{generation}#{uidvalidity}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def slot(tenant: TenantId, account_id: str, interval: int) -> int:

@@ -58,6 +58,15 @@ def patched(account: Account, body: AccountPatch) -> Account:
     return _with(account, {name: getattr(body, name) for name in body.model_fields_set})
 
 
+def check_password(standing: Account, wanted: Account, *, is_sent: bool) -> None:
+    """Raises InvalidInput: the stored password is for the server and the user it was given for, and
+    goes nowhere else."""
+    before = (standing.host, standing.port, standing.username)
+    if not is_sent and before != (wanted.host, wanted.port, wanted.username):
+        detail = "Another host, port or user name needs the password too: send both in one call."
+        raise InvalidInput("password_needed", detail, "/password")
+
+
 def _with(account: Account, sent: dict[str, Any]) -> Account:
     changes = {name: sent[name] for name in _PLAIN if name in sent}
     changes |= {name: tuple(dict.fromkeys(sent[name])) for name in _LISTS if name in sent}

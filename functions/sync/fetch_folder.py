@@ -104,17 +104,26 @@ class FolderFetch:
             self.folder.folder_id,
         )
         uidvalidity = opened.uidvalidity or 0
-        if known and known.uidvalidity == uidvalidity:
+        is_same = known is not None and known.uidvalidity == uidvalidity
+        if known and is_same and not self._is_restarted(known, opened):
             return known
         if known:
-            self.tools.summary.count("uidvalidity_changed")
+            self.tools.summary.count("uids_restarted" if is_same else "uidvalidity_changed")
         return Cursor(
             self.folder.folder_id,
             uidvalidity,
             since=rfc3339(since_of(self.account, self.tools.time())),
             ceiling=self.session.last_uid() if opened.messages != 0 else 0,
             version=known.version if known else 0,
+            restarts=known.restarts + is_same if known else 0,
         )
+
+    def _is_restarted(self, known: Cursor, opened: FolderStatus) -> bool:
+        """UIDNEXT fell behind what we read, and no mail belies it: the next mails get UIDs that
+        other mails had."""
+        if opened.uidnext is None or opened.uidnext > known.high:
+            return False
+        return self.session.last_uid() < opened.uidnext
 
     def _walk(self) -> bool:
         self._give_up_stuck()
@@ -125,7 +134,8 @@ class FolderFetch:
         return walk.run(uids, self._store, lambda: self._commit(walk))
 
     def _store(self, mail: Fetched) -> None:
-        store_mail(self.tools, Place(self.account, self.folder, self.cursor.uidvalidity), mail)
+        place = Place(self.account, self.folder, self.cursor.key_uidvalidity)
+        store_mail(self.tools, place, mail)
         self.has_mail = True
 
     def _give_up_stuck(self) -> None:

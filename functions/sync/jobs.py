@@ -10,6 +10,7 @@ from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.store import jobs
 from ablage.store.accounts import get_account, get_state
+from ablage.store.cursors import get_cursor
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy
@@ -120,7 +121,7 @@ class SyncJob:
 
     def _folder(self, folder: Folder, share: Slice) -> bool:
         opened = self.session.examine(folder)
-        before = self._progress(folder, opened.uidvalidity or 0)
+        before = self._progress(folder, self._key_uidvalidity(folder, opened.uidvalidity or 0))
         since = self._since()
         uids = self.session.new_uids(before["high"], since.date())
         walk = Walk(self.session, share, before["high"], since)
@@ -142,6 +143,14 @@ class SyncJob:
             return False
         commit(finished=True)
         return True
+
+    def _key_uidvalidity(self, folder: Folder, uidvalidity: int) -> int:
+        """As polls store this folder's mails."""
+        account = self.account
+        place = self.tools.storage.table, account.tenant, account.account_id
+        cursor = get_cursor(*place, folder.folder_id)
+        is_read = cursor is not None and cursor.uidvalidity == uidvalidity
+        return cursor.key_uidvalidity if cursor and is_read else uidvalidity
 
     def _progress(self, folder: Folder, uidvalidity: int) -> Progress:
         """Where an earlier slice stopped. A new UIDVALIDITY begins anew; copies counted before stay

@@ -138,7 +138,11 @@ def test_switching_sync_off_takes_the_account_from_the_schedule(aws):
 
 @pytest.mark.parametrize(
     ("change", "polls"),
-    [({"password": "new"}, 1), ({"host": "imap2.firma.de"}, 1), ({"owner": "bob"}, 0)],
+    [
+        ({"password": "new"}, 1),
+        ({"host": "imap2.firma.de", "password": "new"}, 1),
+        ({"owner": "bob"}, 0),
+    ],
 )
 def test_a_changed_login_is_tried_at_once(change, polls):
     acme("POST", "/v1/accounts", BODY)
@@ -147,6 +151,33 @@ def test_a_changed_login_is_tried_at_once(change, polls):
     acme("PATCH", "/v1/accounts/anna", change)
 
     assert len(received_bodies(settings().sync_queue_url)) == polls
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "imap.evil.example"}, {"port": 994}, {"username": "bob"}]
+)
+def test_a_stored_password_goes_to_no_other_login(aws, change):
+    acme("POST", "/v1/accounts", BODY)
+
+    refused = acme("PATCH", "/v1/accounts/anna", change)
+
+    assert (refused.status, refused.json["code"]) == (422, "password_needed")
+    assert acme("GET", "/v1/accounts/anna").json["host"] == BODY["host"]
+    unchanged = {name: BODY.get(name, 993) for name in change}
+    assert acme("PATCH", "/v1/accounts/anna", unchanged).status == 200
+    assert acme("PATCH", "/v1/accounts/anna", change | {"password": "new"}).status == 200
+
+
+def test_another_mailbox_is_listed_anew_at_once(aws):
+    acme("POST", "/v1/accounts", BODY)
+    state = keys.account_state(ACME, "anna")
+    aws.table.update(state, "SET checked_at = :at", values={":at": "2026-11-24T00:00:00Z"})
+
+    acme("PATCH", "/v1/accounts/anna", {"owner": "bob"})
+    assert "checked_at" in aws.table.get(state)
+    acme("PATCH", "/v1/accounts/anna", {"username": "bob", "password": "new", "sync": False})
+
+    assert aws.table.get(state).keys().isdisjoint({"checked_at", "due", "due_sk"})
 
 
 def test_filing_is_on_from_the_second_of_switching_on():
@@ -219,6 +250,7 @@ def test_a_deleted_mailbox_can_be_connected_again(aws):
     again = acme("POST", "/v1/accounts", BODY)
 
     assert (again.status, len(due_accounts(aws))) == (201, 1)
+    assert acme("POST", "/v1/accounts", BODY).status == 200
 
 
 def add_mail(aws, count, account="anna"):

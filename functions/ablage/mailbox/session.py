@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from ablage.accounts import Account, Folder
+from ablage.accounts import Account, Folder, uidvalidity_in
 from ablage.mailbox import connection, folders, status
 from ablage.mailbox.connection import Bounds, Mailbox
 from ablage.mailbox.network import Network
@@ -17,12 +17,13 @@ from ablage.mailbox.wire import Wire
 
 @dataclass(frozen=True)
 class Session:
-    """Every method raises AccountFault."""
+    """Every method raises AccountFault. A UIDVALIDITY is that of the account's generation."""
 
     mailbox: Mailbox
     wire: Wire
     capabilities: frozenset[str]
     depth: int
+    generation: int = 0
 
     def folders(self) -> tuple[Folder, ...]:
         return folders.list_folders(self.wire, self.capabilities)
@@ -31,10 +32,14 @@ class Session:
         """By folder id; a folder that could not be looked at is left out."""
         names = {folders.raw_name(folder): folder.folder_id for folder in wanted}
         found = status.status_of(self.wire, list(names))
-        return {names[name]: value for name, value in found.items()}
+        return {names[name]: self._in_generation(value) for name, value in found.items()}
 
     def examine(self, folder: Folder) -> FolderStatus:
-        return status.examine(self.mailbox, folders.raw_name(folder))
+        return self._in_generation(status.examine(self.mailbox, folders.raw_name(folder)))
+
+    def _in_generation(self, told: FolderStatus) -> FolderStatus:
+        uidvalidity = uidvalidity_in(self.generation, told.uidvalidity or 0)
+        return replace(told, uidvalidity=uidvalidity)
 
     def new_uids(self, above: int, since: date | None = None) -> list[int]:
         return status.new_uids(self.wire, above, since)
@@ -58,6 +63,6 @@ def open_session(
     try:
         capabilities = connection.login(mailbox, account.username, password)
         depth = provider_of(account.host).depth
-        yield Session(mailbox, Wire(mailbox.client), capabilities, depth)
+        yield Session(mailbox, Wire(mailbox.client), capabilities, depth, account.generation)
     finally:
         connection.close(mailbox)

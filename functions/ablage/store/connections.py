@@ -60,7 +60,8 @@ def connect(
     sealed: Item,
 ) -> Connected:
     """Creates the account `wanted` makes, given the one that stands there. One that was deleted is
-    connected anew. Raises Conflict `account_exists` when a different one stands there.
+    connected anew, as another mailbox. Raises Conflict `account_exists` when a different one stands
+    there.
     """
     tenant, account_id = key
     table = storage.table
@@ -69,7 +70,7 @@ def connect(
         standing = account_from_item(tenant, account_id, before) if before else None
         if standing and not standing.deleted:
             return _same(standing, wanted(standing))
-        account = replace(wanted(None), version=standing.version + 1 if standing else 1)
+        account = _as_new(wanted(None), standing)
         state = state_item(AccountState())
         if account.sync:
             state |= due_keys(tenant, account_id, state["interval"])
@@ -82,8 +83,14 @@ def connect(
     raise Conflict("busy", "Too many writers of one account; try again.")
 
 
+def _as_new(account: Account, deleted: Account | None) -> Account:
+    if deleted is None:
+        return replace(account, version=1)
+    return replace(account, version=deleted.version + 1, generation=deleted.generation + 1)
+
+
 def _same(standing: Account, wanted: Account) -> Connected:
-    if replace(standing, version=0) != replace(wanted, version=0):
+    if replace(standing, version=0) != replace(wanted, version=0, generation=standing.generation):
         detail = "An account with this id exists and differs; change it with PATCH."
         raise Conflict("account_exists", detail, "/id")
     return Connected(standing, created=False)
@@ -101,7 +108,7 @@ def change_account(
         standing = account_from_item(tenant, account_id, before) if before else None
         if standing is None or standing.deleted:
             raise NotFound("not_found", "There is no such account.")
-        account = replace(edit(standing), version=standing.version + 1)
+        account = _in_generation(replace(edit(standing), version=standing.version + 1), standing)
         if sealed is None and account == replace(standing, version=account.version):
             return standing
         more = _due_actions(storage.table, standing, account)
@@ -110,6 +117,12 @@ def change_account(
         if _write(storage, account, before, more):
             return account
     raise Conflict("busy", "Too many writers of one account; try again.")
+
+
+def _in_generation(account: Account, standing: Account) -> Account:
+    """Another host or user is another mailbox, whatever UIDVALIDITY it tells."""
+    is_same = (account.host, account.username) == (standing.host, standing.username)
+    return replace(account, generation=standing.generation + (not is_same))
 
 
 def disconnect(storage: Storage, tenant: TenantId, account_id: str) -> None:
@@ -136,16 +149,20 @@ def repair_account(storage: Storage, tenant: TenantId, account_id: str) -> None:
 
 
 def _due_actions(table: Table, standing: Account, account: Account) -> list[dict[str, Any]]:
-    """What the switch `sync` means to dispatch, and what a deletion takes along."""
+    """What the switch `sync` means to dispatch, what another mailbox means to the next look (its
+    folders are listed at once), and what a deletion takes along."""
     state = keys.account_state(account.tenant, account.account_id)
-    actions = []
+    sets, values, removes = "", {}, []
     if account.sync and not standing.sync:
         known = table.get(state, consistent=True) or {}
         due = due_keys(account.tenant, account.account_id, int(known["interval"]))
-        values = {f":{name}": value for name, value in due.items()}
-        actions.append(update(state, "SET due = :due, due_sk = :due_sk", values))
+        sets, values = "SET due = :due, due_sk = :due_sk", {f":{k}": v for k, v in due.items()}
     if standing.sync and not account.sync:
-        actions.append(update(state, "REMOVE due, due_sk", {}))
+        removes += ["due", "due_sk"]
+    if standing.generation != account.generation:
+        removes.append("checked_at")
+    change = f"{sets} {'REMOVE ' + ', '.join(removes) if removes else ''}".strip()
+    actions = [update(state, change, values)] if change else []
     if account.deleted:
         actions.append(delete_action(keys.secret(account.tenant, account.account_id)))
     return actions

@@ -14,6 +14,7 @@ The cursor only ever moves over mail that is stored, gone, or recorded as a prob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ablage.accounts import uidvalidity_in
 from ablage.store import keys
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
@@ -44,7 +45,8 @@ class Cursor:
     """Every listed UID up to `high` is stored, gone or a problem. `since` (`YYYY-MM-DD`) while the
     first listing of this UIDVALIDITY goes on: only mail from that day is read, up to `ceiling`, the
     highest UID then; at its end `high` becomes `ceiling`. `stuck` is the UID at which a session
-    broke, `stuck_tries` times in a row."""
+    broke, `stuck_tries` times in a row. `restarts` counts how often UIDs were given out anew under
+    one UIDVALIDITY (a mailbox restored from a backup)."""
 
     folder_id: str
     uidvalidity: int
@@ -56,6 +58,12 @@ class Cursor:
     stuck: int = 0
     stuck_tries: int = 0
     version: int = 0
+    restarts: int = 0
+
+    @property
+    def key_uidvalidity(self) -> int:
+        """As in raw keys, which are written once."""
+        return uidvalidity_in(self.restarts, self.uidvalidity)
 
     def with_problems(self, fresh: Sequence[Problem]) -> "Cursor":
         """Newer tries replace older ones of the same UID; the oldest that were given up go."""
@@ -87,6 +95,7 @@ def cursor_item(cursor: Cursor, fence: int) -> Item:
         "stuck": cursor.stuck,
         "stuck_tries": cursor.stuck_tries,
         "version": cursor.version,
+        "restarts": cursor.restarts,
         "fence": fence,
     }
 
@@ -103,6 +112,7 @@ def cursor_from_item(folder_id: str, item: Item) -> Cursor:
         stuck=item["stuck"],
         stuck_tries=item["stuck_tries"],
         version=item["version"],
+        restarts=item.get("restarts", 0),
     )
 
 

@@ -22,7 +22,7 @@ from api.account_schemas import (
     AccountView,
     FolderView,
 )
-from api.accounts import new_account, patched, view
+from api.accounts import check_password, new_account, patched, view
 from api.clock import now
 from api.folders import check_folders
 from api.operations import operation
@@ -78,14 +78,17 @@ def get_account(account: PathId, caller: Calling) -> Response[AccountDetail]:
 def change_account(
     account: PathId, body: AccountPatch, caller: Calling, if_match: IfMatch = None
 ) -> Response[AccountDetail]:
-    """Change settings. Switching filing on files nothing that is stored already."""
+    """Change settings. Switching filing on files nothing that is stored already. Another host, port
+    or user name needs the password sent along."""
     expected = expected_version(if_match) if body.version is None else body.version
     before: list[Account] = []
 
     def edit(standing: Account) -> Account:
         check_version(standing.version, expected)
         before[:] = [standing]
-        return patched(standing, body)
+        wanted = patched(standing, body)
+        check_password(standing, wanted, is_sent=bool(body.password.get_secret_value()))
+        return wanted
 
     check_folders(storage().table, caller.tenant, account, body.folders)
     password = body.password.get_secret_value()
