@@ -133,7 +133,10 @@ def _work_off(where: Storage, task: Task, context: LambdaContext) -> None:
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     if task.batch and left > 0:
         tenant = tenant_id(task.batch["tenant"])
-        run_batch(where, tenant, task.batch["job"], seconds=min(left, SLICE_SECONDS))
+        batch = run_batch(where, tenant, task.batch["job"], seconds=min(left, SLICE_SECONDS))
+        if batch is not None:
+            counts = {"kind": batch.kind, "done": batch.done, "failed": batch.failed}
+            logger.info("batch", extra={"tenant": tenant, "job": batch.job_id, "counts": counts})
 
 
 def _repair(where: Storage, repair: dict[str, str]) -> None:

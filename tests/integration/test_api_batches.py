@@ -3,7 +3,7 @@
 import boto3
 import pytest
 from tests.support.http_events import Client
-from tests.support.stored_mail import arrive, work_off
+from tests.support.stored_mail import SINCE, UNTIL, arrive, work_off
 from tests.support.tenants import connect_account
 
 from ablage.store import batches
@@ -145,7 +145,7 @@ def test_deciding_again_follows_a_contact_to_its_new_customer(company):
     acme("PUT", "/v1/contacts/c1", MAX | {"customers": ["k2"]})
     assert archive("customer/k2") == []
 
-    done = start(kind="reevaluate", since="2026-11-20T00:00:00Z", until="2026-11-21T00:00:00Z")
+    done = start(kind="reevaluate", since=SINCE, until=UNTIL)
 
     assert done["result"] == {"changed": 3}
     assert archive("customer/k1") == []
@@ -159,7 +159,7 @@ def test_deciding_again_counts_a_mail_of_two_mailboxes_once(company):
     connect_account(company, TenantId("acme"), "bert", "bert@own.de", filing=True)
     arrive(company, 1, "max@kunde.de", "anna@own.de", account="bert")
 
-    done = start(kind="reevaluate", since="2026-11-20T00:00:00Z")
+    done = start(kind="reevaluate", since=SINCE)
 
     assert (done["done"], done["result"]) == (3, {"unchanged": 3})
 

@@ -1,25 +1,33 @@
 """Killed before or after any AWS call, a batch and its undoing end as if nothing had happened."""
 
 import itertools
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.support.aws import received_bodies
 from tests.support.aws_calls import SERVICES, aws_calls
-from tests.support.stored_mail import arrive
+from tests.support.events import sqs_event
+from tests.support.http_events import Context
+from tests.support.stored_mail import SINCE, UNTIL, arrive
 from tests.support.tenants import connect_account, index_contact
 
 from ablage import batches as kinds
-from ablage.store import batches, due, jobs, keys, messages
+from ablage.observability import Summary
+from ablage.store import batches, jobs, keys, messages
 from ablage.store.aws import client
 from ablage.store.batches import Batch
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 from match.batches import ATTEMPTS, run_batch
+from match.handler import lambda_handler as match
+from sync.dispatch import dispatch
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 START = int(NOW.timestamp())
 LATER = jobs.CLAIM_SECONDS + 1
 MAIL = {"contact#c1", "customer#k1"}
@@ -61,7 +69,7 @@ def prepared(where: Storage, name: str) -> Batch:
     connect_account(where, tenant, "anna", "anna@own.de", filing=True)
     arrive(where, 1, "max@kunde.de", "anna@own.de", tenant=name)
     index_contact(where, tenant, "max@kunde.de", "c1", ["k1"])
-    batch = a_batch(tenant, contact="c1", keys=["max@kunde.de"], since="2026-11-01T00:00:00Z")
+    batch = a_batch(tenant, contact="c1", keys=["max@kunde.de"], since=SINCE)
     batches.create(where.table, batch, START)
     return batch
 
@@ -138,9 +146,7 @@ def test_a_slice_without_time_gives_the_batch_back_with_its_cursor(aws: Storage)
     batch = prepared(aws, "acme")
     arrive(aws, 2, "max@sub.de", "anna@own.de", tenant="acme")
     index_contact(aws, batch.tenant, "max@sub.de", "c1", ["k1"])
-    wanted = a_batch(
-        batch.tenant, kinds.REEVALUATE, since="2026-11-01T00:00:00Z", until="2026-12-01T00:00:00Z"
-    )
+    wanted = a_batch(batch.tenant, kinds.REEVALUATE, since=SINCE, until=UNTIL)
     batches.create(aws.table, wanted, START)
 
     first = run_batch(aws, wanted.tenant, wanted.job_id, now=lambda: START, seconds=0)
@@ -193,9 +199,28 @@ def test_what_was_planned_but_never_done_is_not_undone(aws: Storage) -> None:
     assert filed(aws, batch) == MAIL
 
 
-def test_dispatch_knows_a_batch_by_its_due_key(aws: Storage) -> None:
+def test_dispatch_sends_batches_to_match_and_jobs_to_backfill(aws: Storage) -> None:
     batch = prepared(aws, "acme")
+    jobs.create(aws.table, jobs.Job(batch.tenant, "batch:1", "sync", "anna"), START)
 
-    (entry,) = due.waiting(aws.table, START, 10)
+    dispatch(aws, NOW, Summary(), threads=1)
 
-    assert (entry.tenant, entry.batch_id, entry.job_id) == ("acme", batch.job_id, "")
+    (to_match,) = received_bodies(os.environ["MATCH_QUEUE_URL"])
+    (to_sync,) = received_bodies(os.environ["BACKFILL_QUEUE_URL"])
+    assert json.loads(to_match) == {"batch": {"tenant": "acme", "job": batch.job_id}}
+    assert json.loads(to_sync)["job"] == "batch:1"
+
+
+def test_a_slice_comes_after_the_mails_of_its_event_and_only_if_there_is_time(
+    aws: Storage,
+) -> None:
+    batch = prepared(aws, "acme")
+    slice_ = {"batch": {"tenant": "acme", "job": batch.job_id}}
+    event = sqs_event(slice_, {"repair": {"tenant": "acme", "message": "m" * 26}})
+
+    hurried = match(event, Context(remaining_ms=10_000))  # type: ignore[arg-type]  a stand-in
+    queued = jobs.get(aws.table, batch.tenant, batch.job_id).state
+    answer = match(event, Context(remaining_ms=60_000))  # type: ignore[arg-type]  a stand-in
+
+    assert hurried == answer == {"batchItemFailures": []}
+    assert (queued, filed(aws, batch)) == ("queued", MAIL)

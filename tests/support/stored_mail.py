@@ -2,6 +2,8 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from tests.support.aws import received_bodies
 from tests.support.events import context, s3_created, sqs_event
@@ -10,6 +12,9 @@ from ablage.store.raw_mail import RawKey, RawMetadata
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 from match.handler import lambda_handler as match
+
+FIRST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=4)  # within every default window
+SINCE, UNTIL = ((FIRST + timedelta(days=d)).strftime("%Y-%m-%dT%H:%M:%SZ") for d in (-1, 1))
 
 
 def arrive(
@@ -25,13 +30,14 @@ def arrive(
 ) -> None:
     """A mail that is stored in an account's inbox or Sent folder, and matched. The same `number` is
     the same mail; another `uid` another copy of it."""
+    date = format_datetime(FIRST + timedelta(seconds=number))
     raw = (
         f"From: {sender}\r\nTo: {to}\r\nSubject: Mail {number}\r\nMessage-ID: <m{number}@x>\r\n"
-        f"Date: Fri, 20 Nov 2026 10:00:{number:02d} +0000\r\n\r\nHi\r\n"
+        f"Date: {date}\r\n\r\nHi\r\n"
     ).encode()
     folder = "1" * 16 if sent else "0" * 16
     key = RawKey("30d", TenantId(tenant), account, folder, 1, uid or number)
-    where.raw.put(key, raw, RawMetadata("2026-11-20T10:00:00Z", role="sent" if sent else "inbox"))
+    where.raw.put(key, raw, RawMetadata(FIRST.isoformat(), role="sent" if sent else "inbox"))
     match(sqs_event(s3_created(where.raw.bucket, key.text)), context())
 
 
