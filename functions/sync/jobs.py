@@ -8,9 +8,10 @@ from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault, NotFound
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
+from ablage.mailbox.status import FolderStatus
 from ablage.store import jobs
 from ablage.store.accounts import get_account, get_state
-from ablage.store.cursors import get_cursor
+from ablage.store.cursors import PROBLEM_TRIES, get_cursor
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy
@@ -52,18 +53,19 @@ def _seen(tools: Tools, job: Job) -> Seen:
 
 def _work(tools: Tools, job: Job, seen: Seen) -> None:
     table = tools.storage.table
+    syncing = SyncJob(tools, seen.account, job)
     try:
         with session_of(tools, seen.account) as session:
             folders = session.folders()
             save_state(tools, seen, healthy(seen.state, folders, tools.time()))
             if job.kind == "sync":
-                SyncJob(tools, session, seen.account, folders, job).run()
+                syncing.run(session, folders)
             else:
                 jobs.finish(table, job.tenant, job.job_id, _result(seen.account, folders))
     except AccountFault as fault:
         tools.summary.count(f"fault_{fault.code}")
         save_state(tools, seen, faulty(seen.state, fault, tools.time()))
-        if _is_final(job, fault):
+        if _is_final(syncing.job, fault):
             jobs.fail(table, job.tenant, job.job_id, fault.code, fault.detail)
 
 
@@ -92,52 +94,44 @@ def _result(account: Account, folders: tuple[Folder, ...]) -> dict[str, Any]:
 class SyncJob:
     """Named folders, now, whatever their cursors say: a mail that was moved before it was filed is
     filed here. Each copy carries the job; one that is stored already is sent to match again, for
-    match ticks off copies."""
+    match ticks off copies. `job` is as it was saved last."""
 
     tools: Tools
-    session: Session
     account: Account
-    folders: tuple[Folder, ...]
     job: Job
 
-    def run(self) -> None:
-        """Raises AccountFault, NotFound `folder_not_found`."""
+    def run(self, session: Session, folders: tuple[Folder, ...]) -> None:
+        """Raises AccountFault, NotFound `folder_not_found`, `folder_missing`."""
         table, job = self.tools.storage.table, self.job
-        share = Slice(MORE_SECONDS, self.tools.slice_bytes, self.tools.clock)
-        finished = all(self._folder(folder, share) for folder in self._wanted())
+        share = self.tools.share(MORE_SECONDS)
+        finished = all(self._folder(session, folder, share) for folder in self._wanted(folders))
         if finished:
             jobs.mark_synced(table, self.job)
         else:
             jobs.yield_job(table, job.tenant, job.job_id, self.tools.epoch())
 
-    def _wanted(self) -> list[Folder]:
+    def _wanted(self, folders: tuple[Folder, ...]) -> list[Folder]:
         """As named, or the account's own; the finished ones left out."""
-        known = {folder.folder_id: folder for folder in self.folders}
+        known = {folder.folder_id: folder for folder in folders}
         if any(folder_id not in known for folder_id in self.job.folders):
             raise NotFound("folder_not_found", "A folder of this job is not in the mailbox.")
         named = [known[folder_id] for folder_id in dict.fromkeys(self.job.folders)]
-        named = named or list(chosen(self.account, self.folders))
+        named = named or list(chosen(self.account, folders))
         return [f for f in named if not self.job.progress.get(f.folder_id, {}).get("finished")]
 
-    def _folder(self, folder: Folder, share: Slice) -> bool:
-        opened = self.session.examine(folder)
+    def _folder(self, session: Session, folder: Folder, share: Slice) -> bool:
+        opened = _examined(session, folder)
         before = self._progress(folder, self._key_uidvalidity(folder, opened.uidvalidity or 0))
         since = self._since()
-        uids = self.session.new_uids(before["high"], since.date())
-        walk = Walk(self.session, share, before["high"], since)
-        copies = _Copies(
-            self.tools, Place(self.account, folder, before["uidvalidity"], self.job.job_id)
-        )
+        uids = session.new_uids(before["high"], since.date())
+        walk = Walk(session, share, before["high"], since, before["stuck"])
+        place = Place(self.account, folder, before["uidvalidity"], self.job.job_id)
+        copies = _Copies(self.tools, place)
 
         def commit(*, finished: bool = False) -> None:
             copies.send_again()
-            after = before | {
-                "high": walk.high,
-                "count": before["count"] + copies.count,
-                "failed": before["failed"] + len(walk.problems),
-                "finished": int(finished),
-            }
-            self._save(folder, after)
+            after = _after(before, walk, copies) | {"finished": int(finished)}
+            self._save(folder, after, gets_on=finished or walk.high > before["high"])
 
         if not walk.run(uids, copies.store, commit):
             return False
@@ -153,27 +147,59 @@ class SyncJob:
         return cursor.key_uidvalidity if cursor and is_read else uidvalidity
 
     def _progress(self, folder: Folder, uidvalidity: int) -> Progress:
-        """Where an earlier slice stopped. A new UIDVALIDITY begins anew; copies counted before stay
-        counted."""
-        fresh = {"uidvalidity": uidvalidity, "high": 0, "count": 0, "failed": 0, "finished": 0}
-        known = self.job.progress.get(folder.folder_id, fresh)
-        return known if known["uidvalidity"] == uidvalidity else fresh | {"count": known["count"]}
+        """Where an earlier slice stopped, beyond a mail at which three sessions broke. A new
+        UIDVALIDITY begins anew; copies counted before stay counted."""
+        fresh = dict.fromkeys(("high", "count", "failed", "finished", "stuck", "stuck_tries"), 0)
+        fresh["uidvalidity"] = uidvalidity
+        known = fresh | self.job.progress.get(folder.folder_id, {})
+        if known["uidvalidity"] != uidvalidity:
+            return fresh | {"count": known["count"]}
+        if known["stuck_tries"] < PROBLEM_TRIES:
+            return known
+        passed = {"high": known["stuck"], "failed": known["failed"] + 1}
+        return known | passed | {"stuck": 0, "stuck_tries": 0}
 
     def _since(self) -> datetime:
         if self.job.since:
             return as_time(self.job.since)
         return since_of(self.account, self.tools.time())
 
-    def _save(self, folder: Folder, progress: Progress) -> None:
-        """The sums are computed from all folders each time: a repeat changes nothing."""
+    def _save(self, folder: Folder, progress: Progress, *, gets_on: bool) -> None:
+        """The sums are computed from all folders each time: a repeat changes nothing. A job that
+        gets on has all its attempts before it."""
         all_progress = self.job.progress | {folder.folder_id: progress}
         self.job = replace(
             self.job,
             progress=all_progress,
             total=sum(each["count"] for each in all_progress.values()),
             failed=sum(each["failed"] for each in all_progress.values()),
+            attempts=0 if gets_on else self.job.attempts,
         )
         jobs.save_progress(self.tools.storage.table, self.job)
+
+
+def _examined(session: Session, folder: Folder) -> FolderStatus:
+    """A folder that cannot be opened is this job's failure, not the account's state."""
+    try:
+        return session.examine(folder)
+    except AccountFault as fault:
+        if fault.code != "folder_missing":
+            raise
+        raise NotFound(fault.code, fault.detail) from None
+
+
+def _after(before: Progress, walk: Walk, copies: "_Copies") -> Progress:
+    """What lies beyond `high` is met again, and counted then."""
+    problems = [problem for problem in walk.problems if problem.uid <= walk.high]
+    after = before | {
+        "high": walk.high,
+        "count": before["count"] + copies.counted(walk.high),
+        "failed": before["failed"] + len(problems),
+    }
+    if walk.broken_at:
+        tries = before["stuck_tries"] + 1 if walk.broken_at == before["stuck"] else 1
+        return after | {"stuck": walk.broken_at, "stuck_tries": tries}
+    return after | ({"stuck": 0, "stuck_tries": 0} if walk.high >= before["stuck"] else {})
 
 
 class _Copies:
@@ -183,13 +209,21 @@ class _Copies:
         self._tools = tools
         self._place = place
         self._again: list[dict[str, Any]] = []
-        self.count = 0
+        self._ahead: set[int] = set()
+        self._counted = 0
 
     def store(self, mail: Fetched) -> None:
         if not store_mail(self._tools, self._place, mail):
             key = self._place.key(mail.uid).text
             self._again.append({"match": {"key": key, "job": self._place.job}})
-        self.count += 1
+        self._ahead.add(mail.uid)
+
+    def counted(self, high: int) -> int:
+        """How many there are up to `high`."""
+        reached = {uid for uid in self._ahead if uid <= high}
+        self._ahead -= reached
+        self._counted += len(reached)
+        return self._counted
 
     def send_again(self) -> None:
         """No event comes for an object that was there: match is told here, before the progress is

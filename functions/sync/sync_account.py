@@ -24,7 +24,6 @@ from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, is_check_due
 from sync.fetch_folder import FolderFetch
 from sync.tools import Tools
-from sync.walk import Slice
 
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
@@ -151,7 +150,7 @@ def _fetch(
     if fence is None:
         tools.summary.count("leased")
         return True
-    share = Slice(seconds, tools.slice_bytes, tools.clock)
+    share = tools.share(seconds)
     try:
         fetches = (FolderFetch(tools, session, account, f, fence, share) for f in folders)
         return all(_fetch_folder(tools, fetch) for fetch in fetches)

@@ -13,9 +13,11 @@ from ablage.settings import settings
 from ablage.store.aws import client
 from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
+from sync.walk import Slice
 
 INVOCATION_SECONDS = 110.0  # of the function's 120
 SLICE_BYTES = 256 * 1024 * 1024  # of mail per account and slice: fairness
+CLOSING_SECONDS = 10.0  # of a session, to finish what is in flight
 START_SECONDS = 60.0  # later, no further account is begun: the next tick is the retry
 
 
@@ -40,6 +42,11 @@ class Tools:
         """Of one session: no longer than the invocation has left."""
         left = self.began + INVOCATION_SECONDS - self.clock()
         return Bounds(seconds=left, clock=self.clock)
+
+    def share(self, seconds: float) -> Slice:
+        """An account's share of at most `seconds`: over before the session's end."""
+        least = min(seconds, self.bounds().seconds - CLOSING_SECONDS)
+        return Slice(least, self.slice_bytes, self.clock)
 
     def epoch(self) -> int:
         return int(self.now())

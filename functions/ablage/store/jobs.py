@@ -22,7 +22,8 @@ CLAIM_SECONDS = 150  # as long as a lease: longer than sync's timeout
 class Job:
     """`kind` is `check|folders|sync`, or that of a batch (`ablage.batches`); `state` is
     `queued|running|done|failed`, of a batch also `undone`. `progress` is sync's own: folder id ->
-    {uidvalidity, high, count}. What is below `attempts` is of batches alone."""
+    {uidvalidity, high, count, failed, finished, stuck, stuck_tries}. `attempts` are claims since it
+    last got on. What is below `attempts` is of batches alone."""
 
     tenant: TenantId
     job_id: str
@@ -147,19 +148,19 @@ def claim(table: Table, tenant: TenantId, job_id: str, now: int) -> Job | None:
 
 
 def save_progress(table: Table, job: Job) -> bool:
-    """Store `progress`, `total` and `failed` of a claimed job; absolute values, so a repeat changes
-    nothing. False when the job is finished or gone."""
+    """Store `progress`, `total`, `failed` and `attempts` of a claimed job; absolute values, so a
+    repeat changes nothing. False when the job is finished or gone."""
     try:
         table.update(
             keys.job(job.tenant, job.job_id),
-            "SET progress = :progress, #total = :total, #failed = :failed, attempts = :zero",
+            "SET progress = :progress, #total = :total, #failed = :failed, attempts = :attempts",
             condition="attribute_exists(due)",
             names={"#total": "total", "#failed": "failed"},
             values={
                 ":progress": job.progress,
                 ":total": job.total,
                 ":failed": job.failed,
-                ":zero": 0,
+                ":attempts": job.attempts,
             },
         )
     except ConditionFailed:
