@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ablage import batches as kinds
-from ablage.messages import Message
+from ablage.messages import OWN_ADDRESS, Message
 from ablage.reevaluation import OPEN
 from ablage.store import keys, messages
 from ablage.store.batches import Batch, ledger_page
@@ -19,7 +19,8 @@ from ablage.tenancy import TenantId
 PAGE = 100
 _OVERVIEW, _ARCHIVE, _ACCOUNT = "MAIL#", "FILED#", "ACCOUNT#"
 _END = "~"  # sorts after every time
-_HIDES_OPEN = (*OPEN, "manual", "tombstone")  # what a row shows while decisions may be open
+# What a row may show while decisions are open.
+_HIDES_OPEN = (*OPEN, "manual", "tombstone", OWN_ADDRESS, "claimed_own")
 
 
 @dataclass(frozen=True)
