@@ -121,10 +121,24 @@ def _flagged(wanted: Message, before: Message | None, arrival: Arrival) -> Messa
 
 
 def _stored_again(message: Message, arrival: Arrival) -> Message | None:
-    """The raw mail had expired and is back: so is what can be seen of it."""
-    if message.expires is None or arrival.expires <= message.expires:
-        return None
-    return replace(message, expires=arrival.expires)
+    """The raw mail had expired and is back, or is stored for longer: so is what can be seen of it.
+    The copy names the class its raw mail is found in."""
+    outlives = message.expires is not None and arrival.expires > message.expires
+    known = {copy.copy_id: copy for copy in message.copies}
+    known[arrival.copy.copy_id] = _kept_as(known[arrival.copy.copy_id], arrival, outlives=outlives)
+    again = replace(message, copies=tuple(known.values()))
+    again = replace(again, expires=arrival.expires) if outlives else again
+    return again if again != message else None
+
+
+def _kept_as(copy: Copy, arrival: Arrival, *, outlives: bool) -> Copy:
+    """An event that comes late, of a shorter class, changes nothing."""
+    is_longer = _days(arrival.copy.retention) > _days(copy.retention)
+    return replace(copy, retention=arrival.copy.retention) if outlives or is_longer else copy
+
+
+def _days(retention: str) -> int:
+    return int(retention.removesuffix("d") or 0)
 
 
 def _first(arrival: Arrival) -> Message:

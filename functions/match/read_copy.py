@@ -2,7 +2,7 @@
 here."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ablage.delivery_reports import DeliveryReport
 from ablage.headers import Mailbox
@@ -62,9 +62,11 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
 
 
 def _internal_date(metadata: RawMetadata) -> datetime:
-    """INTERNALDATE; a server that gave none: when we stored it."""
-    if metadata.received_at:
-        return datetime.fromisoformat(metadata.received_at)
+    """INTERNALDATE; a server that gave none, or none that can be read: when we stored it."""
+    try:
+        return datetime.fromisoformat(metadata.received_at).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
     return datetime.fromtimestamp(metadata.stored_at).astimezone()
 
 
