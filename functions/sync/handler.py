@@ -1,5 +1,6 @@
 """SyncQueue and BackfillQueue: polls of many accounts, leftover work, jobs."""
 
+import traceback
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from ablage.errors import InvalidInput
 from ablage.observability import service_logger
 from ablage.tenancy import TenantId, tenant_id
 from sync.jobs import run_job
-from sync.poll import AccountKey, more, poll
+from sync.poll import AccountKey, more, poll_each
 from sync.tools import Tools, tools
 
 BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch arms them again
@@ -67,7 +68,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     batch.poll_all(event["Records"])
     response = process_partial_response(
         event=event,
-        record_handler=batch.handle,
+        record_handler=batch.answer,
         processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
         context=context,
     )
@@ -81,14 +82,14 @@ class Batch:
 
     def __init__(self, working: Tools) -> None:
         self._tools = working
-        self._error: Exception | None = None
+        self._errors: dict[AccountKey, BaseException] = {}
 
     def poll_all(self, records: list[dict[str, Any]]) -> None:
         accounts = [account for record in records for account in self._accounts(record["body"])]
         try:
-            poll(self._tools, accounts)
-        except Exception as error:
-            self._error = error
+            self._errors = poll_each(self._tools, accounts)
+        except Exception as error:  # before any account was looked at
+            self._errors = dict.fromkeys(accounts, error)
 
     def _accounts(self, body: str) -> list[AccountKey]:
         """None of a message that is no poll, or comes too late: the next tick has been sent by
@@ -106,11 +107,19 @@ class Batch:
         self._tools.summary.count("poll_lag_seconds", max(lag, 0))
         return [(TenantId(work.tenant), account) for account in work.accounts]
 
+    def answer(self, record: SQSRecord) -> None:
+        try:
+            self.handle(record)
+        except Exception as error:
+            logger.error("record_failed", extra={"fault": _place(error)})  # noqa: TRY400  see _place
+            raise
+
     def handle(self, record: SQSRecord) -> None:
         work = _WORK.validate_json(record.body)
         if isinstance(work, Poll):
-            if self._error:
-                raise self._error
+            for account in work.accounts:
+                if error := self._errors.get((TenantId(work.tenant), account)):
+                    raise error
         elif work.sent is not None and self._tools.epoch() - work.sent > BACKFILL_SECONDS:
             self._tools.summary.count("backfill_too_late")
         elif not self._tools.can_start():
@@ -119,3 +128,9 @@ class Batch:
             run_job(self._tools, TenantId(work.tenant), work.job)
         else:
             more(self._tools, TenantId(work.tenant), work.account)
+
+
+def _place(error: BaseException) -> str:
+    """Type and line: an exception's text may quote a mail or a server."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {last.name}:{last.lineno}"

@@ -20,16 +20,26 @@ AccountKey = tuple[TenantId, str]
 
 
 def poll(tools: Tools, accounts: Iterable[AccountKey], threads: int = THREADS) -> None:
+    """Look at each account once; the first error of any is raised in the end."""
+    for error in poll_each(tools, accounts, threads).values():
+        raise error
+
+
+def poll_each(
+    tools: Tools, accounts: Iterable[AccountKey], threads: int = THREADS
+) -> dict[AccountKey, BaseException]:
     """Look at each account once. An error of one (a defect, or AWS) leaves the others alone and is
-    raised in the end."""
+    told by account."""
     seen = with_cursors(tools, see(tools, list(dict.fromkeys(accounts))))
     if not seen:
-        return
+        return {}
     with ThreadPoolExecutor(max_workers=min(threads, len(seen))) as pool:
-        futures = [pool.submit(_poll_one, tools, each) for each in seen]
-    errors = [error for future in futures if (error := future.exception())]
-    if errors:
-        raise errors[0]
+        futures = {_key(each): pool.submit(_poll_one, tools, each) for each in seen}
+    return {key: error for key, future in futures.items() if (error := future.exception())}
+
+
+def _key(seen: Seen) -> AccountKey:
+    return seen.account.tenant, seen.account.account_id
 
 
 def _poll_one(tools: Tools, seen: Seen) -> None:

@@ -355,3 +355,13 @@ def test_nothing_but_reading_commands_is_ever_sent(hostile: Start) -> None:
     told = {line.split()[1].upper() for line in server.heard}
     assert told <= {b"CAPABILITY", b"LOGIN", b"UID", b"LOGOUT"}
     assert all(b"PEEK" in line for line in server.heard if b"FETCH" in line)
+
+
+def test_capabilities_beyond_ascii_are_a_fault(hostile: Start) -> None:
+    def script(talk: Talk) -> None:
+        talk.say(GREETING)
+        talk.hear()
+        talk.ok(b"* CAPABILITY IMAP4rev1 X\xfc\r\n")
+        talk.hear()
+
+    assert login(hostile(script)) == "protocol_error"

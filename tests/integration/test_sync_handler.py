@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from infra.local.imap_server import EmbeddedImap
 from tests.support.events import context, sqs_event
 from tests.support.mailboxes import (
+    OTHER,
     PASSWORD,
     TENANT,
     a_mail,
@@ -167,3 +168,31 @@ def test_an_invocation_logs_one_line_without_secrets(
     assert vars(line)["counts"]["stored"] == 1
     assert user not in str(vars(line))
     assert PASSWORD not in str(vars(line))
+
+
+def test_a_defect_in_one_account_fails_its_own_message_alone(
+    local: Storage, imap: EmbeddedImap, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect_mailbox(local, imap, user, sync_since="canary, no date")
+    connect_mailbox(local, imap, user, tenant=OTHER)
+    imap.append(user, "INBOX", a_mail())
+    event = sqs_event(poll_body(), poll_body(tenant=OTHER))
+
+    with caplog.at_level("ERROR", logger="sync"):
+        failed = lambda_handler(event, context())["batchItemFailures"]
+
+    assert [each["itemIdentifier"] for each in failed] == [event["Records"][0]["messageId"]]
+    (line,) = [record for record in caplog.records if record.name == "sync"]
+    assert vars(line)["fault"].startswith("ValueError at ")
+    assert "canary" not in str(vars(line))
+
+
+def test_a_record_that_is_none_of_ours_leaves_a_line(
+    local: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("ERROR", logger="sync"):
+        failures("canary")
+
+    lines = [vars(record) for record in caplog.records if record.name == "sync"]
+    assert [line["message"] for line in lines] == ["record_failed"]
+    assert "canary" not in str(lines)

@@ -320,3 +320,18 @@ def test_a_decision_names_some_of_many_hits_and_files_at_all() -> None:
     message = after(arrival("a1", many))
 
     assert (len(message.filings), len(message.decisions[0].hits)) == (99, 20)
+
+
+def test_a_copy_stored_again_names_the_class_its_raw_mail_is_in() -> None:
+    first = arrival("a1", FROM_X)
+    longer = replace(
+        first, copy=replace(first.copy, retention="365d"), expires=first.expires + 335 * 86400
+    )
+
+    unfiled = after(replace(first, decision=replace(first.decision, addresses=())), longer)
+    filed = after(first, longer)
+    late = after(first, longer, first)
+
+    assert (unfiled.copies[0].retention, unfiled.expires) == ("365d", longer.expires)
+    assert [copy.retention for copy in filed.copies] == ["365d"]
+    assert late == filed

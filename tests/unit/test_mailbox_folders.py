@@ -1,11 +1,13 @@
 """Folders: names for people, roles by flag or by name, ids for keys."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.canned import Canned
 
-from ablage.accounts import Folder
+from ablage.accounts import AccountState, Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.folders import (
     decode_name,
@@ -17,6 +19,7 @@ from ablage.mailbox.folders import (
     role_by_name,
 )
 from ablage.mailbox.wire import Wire
+from ablage.store.accounts import state_item
 
 ALL_CAPABILITIES = frozenset({"SPECIAL-USE", "LIST-EXTENDED"})
 
@@ -136,3 +139,20 @@ def test_inbox_and_all_sent_folders_are_synced() -> None:
     folders = listed(b'() "/" INBOX', b'() "/" Sent', b'() "/" Gesendet', b'() "/" Trash')
 
     assert [folder.name for folder in default_folders(folders)] == ["INBOX", "Sent", "Gesendet"]
+
+
+def test_a_list_of_any_length_fits_an_item() -> None:
+    rows = [b'() "/" "%b/%d"' % (b"Projekt-" + b"x" * 190, number) for number in range(999)]
+
+    found = listed(*rows, b'() "/" "Gesendet"', b'() "/" INBOX')
+
+    item = state_item(AccountState(folders=found))
+    assert len(json.dumps(item, ensure_ascii=False).encode()) < 250_000
+    assert [folder.role for folder in found[-2:]] == ["sent", "inbox"]
+    assert len(found) > 300
+
+
+def test_a_name_too_long_for_an_item_is_left_out() -> None:
+    found = listed(b'() "/" "%b"' % (b"\xe4" * 150_000), b'() "/" INBOX')
+
+    assert [folder.name for folder in found] == ["INBOX"]

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.canned import Canned
 
+from ablage.errors import AccountFault
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import BATCH_BYTES, BATCH_MAILS, batches
 from ablage.mailbox.status import (
+    MAX_UID,
     SET_BYTES,
     Listed,
     internal_date,
@@ -81,7 +83,8 @@ def test_internal_dates_become_utc(text: bytes, utc: datetime) -> None:
     [
         *(b"", b"soon", b"32-Jan-2026 00:00:00 +0000", b"01-Foo-2026 00:00:00 +0000"),
         *(b"01-Jan-0001 00:00:00 +1400", b"01-Jan-2026 25:00:00 +0000"),
-        b"01-Jan-2026 00:00:00 +9900",
+        *(b"01-Jan-2026 00:00:00 +9900", b"01-Jan-0001 00:00:00 +0000"),
+        b"31-Dec-1969 23:59:59 +0000",
     ],
 )
 def test_no_date_is_none(text: bytes) -> None:
@@ -143,6 +146,42 @@ def test_status_goes_by_name_not_by_order() -> None:
 
     assert (found[b"A"].uidnext, found[b"A"].uidvalidity) == (1, None)
     assert (found[b"B"].uidnext, found[b"B"].uidvalidity) == (2, 20)
+
+
+def test_a_name_with_blanks_may_come_unquoted() -> None:
+    found = status_of(wire(b"* STATUS Sent Items (UIDNEXT 4 UIDVALIDITY 7)"), [b"Sent Items"])
+
+    assert found[b"Sent Items"].uidnext == 4
+
+
+def test_a_name_that_cannot_be_sent_is_left_out() -> None:
+    server = Canned(b'* STATUS "A" (UIDNEXT 4 UIDVALIDITY 7)\r\nW1 OK\r\n')
+
+    found = status_of(Wire(server), [b"Sent\tItems", b"A"])
+
+    assert list(found) == [b"A"]
+    assert len(server.sent) == 1
+
+
+def test_nothing_comes_behind_the_last_possible_uid() -> None:
+    server = Canned(b"")
+
+    assert new_uids(Wire(server), MAX_UID) == []
+    assert server.sent == []
+
+
+@pytest.mark.parametrize("code", [b"UNAVAILABLE", b"inuse", b"LIMIT", b"SERVERBUG"])
+def test_a_busy_server_is_no_answer_about_mail(code: bytes) -> None:
+    with pytest.raises(AccountFault) as raised:
+        list_sizes(Wire(Canned(b"W1 NO [%b] later\r\n" % code)), [1])
+
+    assert raised.value.code == "server_unavailable"
+
+
+def test_a_busy_folder_does_not_hide_the_others() -> None:
+    server = Canned(b'W1 NO [INUSE] x\r\n* STATUS "B" (UIDNEXT 2 UIDVALIDITY 20)\r\nW2 OK\r\n')
+
+    assert list(status_of(Wire(server), [b"A", b"B"])) == [b"B"]
 
 
 @pytest.mark.parametrize(

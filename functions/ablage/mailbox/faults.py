@@ -68,7 +68,7 @@ def translated(lost: str = "server_hung_up") -> Iterator[None]:
         raise fault(lost) from None
     except imaplib.IMAP4.abort:
         raise fault("server_hung_up") from None
-    except imaplib.IMAP4.error:
+    except (imaplib.IMAP4.error, UnicodeError):  # imaplib decodes capabilities as ASCII
         raise fault("protocol_error") from None
 
 

@@ -11,7 +11,9 @@ from ablage.accounts import Folder
 from ablage.mailbox.faults import fault
 from ablage.mailbox.wire import Answer, Wire, string
 
-FOLDERS = 1000  # kept of one account; what the account's state can hold
+FOLDERS = 1000  # kept of one account
+FOLDERS_BYTES = 200 * 1024  # of them, as an item of 400 KB stores them
+_FOLDER_BYTES = 128  # of one, beside its names
 
 _SPECIAL_USE = {  # RFC 6154, and Gmail's and Apple's \Inbox
     b"\\SENT": "sent",
@@ -63,8 +65,8 @@ def raw_name(folder: Folder) -> bytes:
 
 
 def list_folders(wire: Wire, capabilities: frozenset[str]) -> tuple[Folder, ...]:
-    """Every folder that can be opened, in the server's order. Raises AccountFault: an answer NO is
-    no empty mailbox."""
+    """Every folder that can be opened, in the server's order, as many as an item holds. Raises
+    AccountFault: an answer NO is no empty mailbox."""
     can_ask = {"SPECIAL-USE", "LIST-EXTENDED"} <= capabilities
     command = b'LIST "" "*"' + (b" RETURN (SPECIAL-USE)" if can_ask else b"")
     status, answers = wire.finish(wire.send(command))
@@ -73,7 +75,23 @@ def list_folders(wire: Wire, capabilities: frozenset[str]) -> tuple[Folder, ...]
     rows = [row for answer in answers if (row := _row(answer))]
     if not rows:
         raise fault("protocol_error")
-    return tuple(with_roles(rows[:FOLDERS]))
+    return _fitting(with_roles(rows))
+
+
+def _fitting(folders: list[Folder]) -> tuple[Folder, ...]:
+    """Those with a role first, for Inbox and Sent are what is read."""
+    fitting: set[int] = set()
+    left = FOLDERS_BYTES
+    for place in sorted(range(len(folders)), key=lambda place: not folders[place].role):
+        size = _stored_bytes(folders[place])
+        if size <= left and len(fitting) < FOLDERS:
+            fitting.add(place)
+            left -= size
+    return tuple(folder for place, folder in enumerate(folders) if place in fitting)
+
+
+def _stored_bytes(folder: Folder) -> int:
+    return _FOLDER_BYTES + len(folder.name.encode()) + len(folder.raw.encode())
 
 
 Row = tuple[bytes, str, frozenset[bytes]]  # raw name, delimiter, flags upper case
@@ -83,14 +101,14 @@ def _row(answer: Answer) -> Row | None:
     if answer.name != b"LIST" or len(answer.values) < 3 or not isinstance(answer.values[0], list):
         return None
     flags = frozenset(bytes(flag).upper() for flag in answer.values[0] if isinstance(flag, bytes))
-    name = _name(answer.values[2:])
+    name = name_of(answer.values[2:])
     if not name or flags & _HIDDEN:
         return None
     raw = b"INBOX" if name.upper() == b"INBOX" else name
     return raw, (string(answer.values[1]) or b"").decode("latin-1"), flags
 
 
-def _name(values: list[Any]) -> bytes | None:
+def name_of(values: list[Any]) -> bytes | None:
     """A name; unquoted with blanks, as some servers send it, comes as several words. `NIL` is a
     name here."""
     words = [bytes(v) if isinstance(v, bytes) else string(v) for v in values[:1]]

@@ -51,11 +51,11 @@ class Network:
         return addresses[0]
 
     def _resolved(self, host: str, port: int) -> list[str]:
-        try:
-            with translated("host_unknown"):
+        with translated("host_unknown"):
+            try:
                 answers = self.resolve(host, port, socket.AF_INET, socket.SOCK_STREAM)
-        except (UnicodeError, ValueError):  # a label of 64 characters, a NUL
-            raise fault("host_unknown") from None
+            except ValueError:  # a label of 64 characters (UnicodeError), a NUL
+                raise fault("host_unknown") from None
         if not answers:
             raise fault("host_unknown")
         return [str(answer[4][0]) for answer in answers]

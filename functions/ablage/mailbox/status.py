@@ -11,9 +11,11 @@ from imap_tools import AND, ImapToolsError
 
 from ablage.mailbox.connection import Mailbox
 from ablage.mailbox.faults import fault, translated
-from ablage.mailbox.wire import Answer, Wire, number, pairs, quote, string
+from ablage.mailbox.folders import name_of
+from ablage.mailbox.wire import Answer, Wire, is_quotable, number, pairs, quote, string
 
 MAX_UID = 2**32 - 1
+FIRST_YEAR = 1970
 LISTED = 1000  # UIDs in one listing command
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 
@@ -39,15 +41,16 @@ class Listed:
 
 def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:
     """All in one flight; by name, never by order. A folder that is missing in the answer could not
-    be looked at.
+    be looked at; one whose name cannot be sent is not asked for.
 
     Raises AccountFault."""
-    tags = [wire.send(b"STATUS " + quote(n) + b" (UIDNEXT UIDVALIDITY MESSAGES)") for n in names]
+    asked = [quote(name) for name in names if is_quotable(name)]
+    tags = [wire.send(b"STATUS " + name + b" (UIDNEXT UIDVALIDITY MESSAGES)") for name in asked]
     answers = [answer for tag in tags for answer in wire.finish(tag, may_be_busy=True)[1]]
     found: dict[bytes, FolderStatus] = {}
     for answer in answers:
         if answer.name == b"STATUS" and len(answer.values) >= 2:
-            name = string(answer.values[0]) or b""
+            name = name_of(answer.values[:-1]) or b""
             found[b"INBOX" if name.upper() == b"INBOX" else name] = _status(answer.values[-1])
     return {name: found[name] for name in names if name in found}
 
@@ -85,6 +88,8 @@ def new_uids(wire: Wire, above: int, since: date | None = None) -> list[int]:
     """Ascending UIDs > `above`; with `since` only mail whose INTERNALDATE may be of that day or
     later, whatever the server's time zone. `n:*` always answers the last mail: filtered. Raises
     AccountFault."""
+    if above >= MAX_UID:
+        return []
     words = [b"UID %d:*" % (above + 1)]
     if since is not None:
         words.append(str(AND(date_gte=since - timedelta(days=1))).strip("()").encode())
@@ -175,7 +180,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 def internal_date(value: Any) -> datetime | None:
-    """INTERNALDATE (RFC 9051 date-time) in UTC; None when it is none."""
+    """INTERNALDATE (RFC 9051 date-time) in UTC; None when it is none, or before there was mail."""
     match = _DATE.fullmatch((string(value) or b"").decode("latin-1"))
     if not match:
         return None
@@ -187,6 +192,6 @@ def internal_date(value: Any) -> datetime | None:
         at = datetime(
             int(year), number_of_month, int(day), int(hour), int(minute), int(second), tzinfo=zone
         )
-        return at.astimezone(UTC)
+        return at.astimezone(UTC) if at.year >= FIRST_YEAR else None
     except (ValueError, OverflowError):
         return None

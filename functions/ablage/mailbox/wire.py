@@ -70,7 +70,7 @@ class Wire:
     def send(self, command: bytes) -> bytes:
         """Returns the tag to wait for. Raises AccountFault; a control character never reaches the
         wire."""
-        if any(byte < 0x20 or byte == 0x7F for byte in command):
+        if not is_quotable(command):
             raise fault("protocol_error")
         self._sent += 1
         tag = b"W%d" % self._sent
@@ -236,8 +236,12 @@ def number(value: Any) -> int | None:
     return int(text)
 
 
+def is_quotable(name: bytes) -> bool:
+    return not any(byte < 0x20 or byte == 0x7F for byte in name)
+
+
 def quote(name: bytes) -> bytes:
     """A quoted string. Raises AccountFault for what no quoted string can hold."""
-    if any(byte < 0x20 or byte == 0x7F for byte in name):
+    if not is_quotable(name):
         raise fault("folder_missing")
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
