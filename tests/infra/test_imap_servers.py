@@ -138,5 +138,5 @@ def test_a_stopped_server_leaves_nothing_behind(tmp_path: Path) -> None:
     started.stop()
 
     assert not started._folder.exists()
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(OSError):  # refused, or another test's server has the port by now
         started.connect(USER)

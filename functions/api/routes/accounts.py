@@ -78,8 +78,11 @@ def get_account(account: PathId, caller: Calling) -> Response[AccountDetail]:
 def change_account(
     account: PathId, body: AccountPatch, caller: Calling, if_match: IfMatch = None
 ) -> Response[AccountDetail]:
-    """Change settings. Switching filing on files nothing that is stored already. Another host, port
-    or user name needs the password sent along."""
+    """Change settings.
+
+    Switching filing on files nothing that is stored already. Another host, port or user name
+    needs the password sent along.
+    """
     expected = expected_version(if_match) if body.version is None else body.version
     before: list[Account] = []
 
