@@ -46,7 +46,7 @@ def new_account(
         version=0,
         filing_enabled=bool(standing and standing.filing_enabled),
         filing_since=standing.filing_since if standing else None,
-        sync_since=_since(body.sync_since) or (standing.sync_since if standing else _days_back()),
+        sync_since=_past(body.sync_since) or (standing.sync_since if standing else _days_back()),
         created_at=standing.created_at if standing else now_text(),
     )
     settings = {name: getattr(body, name) for name in AccountSettings.model_fields}
@@ -116,6 +116,14 @@ def _alias(text: str, pointer: str) -> str:
 
 def _since(moment: datetime | None) -> str | None:
     return utc_text(moment) if moment else None
+
+
+def _past(moment: datetime | None) -> str | None:
+    """Raises InvalidInput: from a time to come on nothing would be read till then."""
+    if moment and moment > now():
+        detail = "Mail is read from a moment that has been; leave it out for 30 days back."
+        raise InvalidInput("since_in_future", detail, "/sync_since")
+    return _since(moment)
 
 
 def _days_back() -> str:

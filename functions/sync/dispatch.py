@@ -22,6 +22,9 @@ from ablage.tenancy import TenantId
 
 THREADS = 16  # 2,000 batch sends of 10 ms each within seconds [write-path 16]
 MISSED_MINUTES = 60
+AHEAD_MINUTES = (
+    5  # a checkpoint further ahead of a tick is wrong, and would stop every poll till then
+)
 ACCOUNTS_PER_MESSAGE = 100
 BACKFILL_CONCURRENCY = 10  # MaximumConcurrency of BackfillQueue's event source
 MORE_PER_TICK = 2 * BACKFILL_CONCURRENCY
@@ -36,18 +39,26 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
 
 
 def dispatch(store: Storage, at: datetime, summary: Summary, threads: int = THREADS) -> None:
-    """The tick of `at`: the event's own time, for a late tick is still its minute's."""
+    """The tick of `at`: the event's own time, for a late tick is still its minute's. What waits is
+    sent at every tick, also at one repeated."""
     minute = int(at.timestamp()) // 60
-    before = due.last_minute(store.table)
+    stands = due.last_minute(store.table)
+    before = None if stands is not None and stands > minute + AHEAD_MINUTES else stands
     if before is not None and before >= minute:
         summary.count("ticks_repeated")
-        return
+    else:
+        _send_polls(store, before, minute, summary, threads)
+        due.advance(store.table, minute, stands)
+    _send_waiting(store, int(at.timestamp()), summary)
+
+
+def _send_polls(
+    store: Storage, before: int | None, minute: int, summary: Summary, threads: int
+) -> None:
     polls = [poll for m in minutes(before, minute) for poll in _polls(store, m, minute)]
     _send(store, polls, threads)
     summary.count("polls", len(polls))
     summary.count("accounts", sum(len(poll.body["accounts"]) for poll in polls))
-    due.advance(store.table, minute, before)
-    _send_waiting(store, int(at.timestamp()), summary)
 
 
 def minutes(before: int | None, minute: int) -> range:

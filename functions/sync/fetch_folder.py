@@ -68,8 +68,9 @@ def as_time(text: str) -> datetime:
 
 @dataclass
 class FolderFetch:
-    """`fence` from the lease. `cursor` is what stands in the table, or the begin of a new one;
-    `has_mail` once a body came: only then a mail that does not come is that mail's fault."""
+    """`fence` from the lease; `told` is STATUS from before the folder was opened. `cursor` is what
+    stands in the table, or the begin of a new one. `has_mail` once a body came: only then a mail
+    that does not come is that mail's fault."""
 
     tools: Tools
     session: Session
@@ -77,6 +78,7 @@ class FolderFetch:
     folder: Folder
     fence: int
     share: Slice
+    told: FolderStatus | None = None
     has_mail: bool = field(default=False, init=False)
 
     def run(self) -> bool:
@@ -160,10 +162,14 @@ class FolderFetch:
             self._move(moved)
 
     def _finish(self, opened: FolderStatus) -> None:
-        """UIDNEXT as it was before the listing: what came meanwhile is seen at the next look."""
+        """UIDNEXT as it was before the listing: what came meanwhile is seen at the next look. Some
+        servers tell it in STATUS alone."""
         cursor = self.cursor
+        uidnext = opened.uidnext
+        if uidnext is None and self.told and self.told.uidvalidity == opened.uidvalidity:
+            uidnext = self.told.uidnext
         high = max(cursor.high, cursor.ceiling) if cursor.since else cursor.high
-        done = replace(cursor, high=high, since=None, ceiling=0, uidnext_seen=opened.uidnext)
+        done = replace(cursor, high=high, since=None, ceiling=0, uidnext_seen=uidnext)
         if done != cursor or not cursor.version:
             self._move(done)
 

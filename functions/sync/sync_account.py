@@ -28,6 +28,8 @@ from sync.tools import Tools
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
 
+Told = Mapping[str, FolderStatus]  # by folder id
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -75,9 +77,12 @@ def poll_account(tools: Tools, seen: Seen) -> None:
     with recording(tools, seen):
         with session_of(tools, seen.account) as session:
             state = look(tools, seen, session)
-            changed = changed_folders(seen, session, chosen(seen.account, state.folders))
-            live = _not_importing(tools, seen, changed)
-            if live and not _fetch(tools, seen.account, session, live, LIVE_SECONDS):
+            folders = chosen(seen.account, state.folders)
+            told = session.status(folders)
+            live = _not_importing(tools, seen, changed_folders(seen, told, folders))
+            if live and not _fetch(
+                tools, seen.account, session, live, told=told, seconds=LIVE_SECONDS
+            ):
                 leave_more(*_place(tools, seen.account), tools.epoch())
         save_state(tools, seen, state)
 
@@ -91,7 +96,10 @@ def sync_more(tools: Tools, seen: Seen) -> None:
         with session_of(tools, seen.account) as session:
             state = look(tools, seen, session)
             folders = chosen(seen.account, state.folders)
-            finished = _fetch(tools, seen.account, session, folders, MORE_SECONDS)
+            told = session.status(folders)
+            finished = _fetch(
+                tools, seen.account, session, folders, told=told, seconds=MORE_SECONDS
+            )
         save_state(tools, seen, state)
     if finished:
         drop_more(*place)
@@ -107,15 +115,12 @@ def look(tools: Tools, seen: Seen, session: Session) -> AccountState:
     return healthy(state, session.folders(), now)
 
 
-def changed_folders(
-    seen: Seen, session: Session, folders: tuple[Folder, ...]
-) -> tuple[Folder, ...]:
-    statuses = session.status(folders)
+def changed_folders(seen: Seen, told: Told, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
     return tuple(
         folder
         for folder in folders
-        if folder.folder_id in statuses
-        and is_changed(seen.cursors.get(folder.folder_id), statuses[folder.folder_id])
+        if folder.folder_id in told
+        and is_changed(seen.cursors.get(folder.folder_id), told[folder.folder_id])
     )
 
 
@@ -143,28 +148,34 @@ def _fetch(
     account: Account,
     session: Session,
     folders: tuple[Folder, ...],
+    *,
+    told: Told,
     seconds: float,
 ) -> bool:
-    """True when everything is read, or somebody else is reading. Raises AccountFault."""
+    """True when everything is read, or somebody else is reading. Raises AccountFault. A lost cursor
+    ends it: another worker goes on, and answers we did not read are still on the wire."""
     fence = take_lease(*_place(tools, account), tools.epoch())
     if fence is None:
         tools.summary.count("leased")
         return True
     share = tools.share(seconds)
     try:
-        fetches = (FolderFetch(tools, session, account, f, fence, share) for f in folders)
+        fetches = (
+            FolderFetch(tools, session, account, f, fence, share, told.get(f.folder_id))
+            for f in folders
+        )
         return all(_fetch_folder(tools, fetch) for fetch in fetches)
+    except ConditionFailed:
+        tools.summary.count("cursor_lost")
+        return False
     finally:
         release_lease(*_place(tools, account), fence)
 
 
 def _fetch_folder(tools: Tools, fetch: FolderFetch) -> bool:
-    """One missing folder does not stop the others. A lost cursor means another worker goes on."""
+    """One missing folder does not stop the others."""
     try:
         return fetch.run()
-    except ConditionFailed:
-        tools.summary.count("cursor_lost")
-        return True
     except AccountFault as fault:
         if fault.code != "folder_missing":
             raise

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +16,8 @@ from infra.local.wiring import Api, Route
 HOST = "127.0.0.1"
 _STOP_POLL = 0.05  # seconds until the server notices that it shall stop
 _CHUNK = 64 * 1024
+LENGTH_DIGITS = 12
+_CLOSE = ("connection", "close")  # where the next request begins is unknown
 Page = Callable[[], gateway.Response]
 
 _log = logging.getLogger(__name__)
@@ -85,6 +88,20 @@ class HttpServer:
         self._thread.join(5)
 
 
+def body_length(headers: Message) -> tuple[int, gateway.Response | None]:
+    """Bytes of the body, or the answer to a request whose end is not told plainly (RFC 9112 6)."""
+    if headers.get_all("transfer-encoding"):
+        return 0, gateway.problem(501, "Not Implemented", _CLOSE)
+    lengths = {value.strip() for value in headers.get_all("content-length", [])}
+    if not lengths:
+        return 0, None
+    text = lengths.pop()
+    is_plain = text.isascii() and text.isdecimal() and len(text) <= LENGTH_DIGITS
+    if lengths or not is_plain:
+        return 0, gateway.problem(400, "Bad Request", _CLOSE)
+    return int(text), None
+
+
 def _handler(served: Gateway) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -92,7 +109,10 @@ def _handler(served: Gateway) -> type[BaseHTTPRequestHandler]:
         wbufsize = -1
 
         def _serve(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
+            length, refusal = body_length(self.headers)
+            if refusal:
+                self._send(refusal)
+                return
             if length > gateway.REQUEST_BYTES:
                 self._discard(length)
                 self._send(gateway.problem(413, "Request Entity Too Large"))

@@ -8,8 +8,10 @@ import pytest
 from infra.local.intrinsics import references
 from infra.local.translate import translate
 
+from ablage.limits import MESSAGE_BYTES, SINGLE_PUT_BYTES
 from ablage.settings import Settings
 from sync.dispatch import BACKFILL_CONCURRENCY
+from sync.poll import THREADS
 
 LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts"}
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
@@ -207,6 +209,15 @@ def test_functions_have_the_planned_timeouts() -> None:
         "MatchFunction": 60,
         "ApiFunction": 29,
     }
+
+
+def test_sync_holds_the_mails_of_its_threads() -> None:
+    """A mail in hand is once in the read buffer and once cut out of it; larger ones lie in /tmp."""
+    given = properties("SyncFunction")
+    in_hand = THREADS * 2 * SINGLE_PUT_BYTES
+
+    assert given["MemorySize"] * 2**20 >= in_hand + 256 * 2**20
+    assert given["EphemeralStorage"]["Size"] * 2**20 >= 6 * MESSAGE_BYTES
 
 
 def test_unfiled_mail_expires_by_its_class_and_unfinished_uploads_after_a_day() -> None:

@@ -357,6 +357,7 @@ def test_a_folder_the_mailbox_does_not_have_is_refused(aws):
         ({"port": 0}, "invalid_request", "/port"),
         ({"port": "993"}, "invalid_request", "/port"),
         ({"username": "anna\r\nA1 LOGOUT"}, "invalid_request", "/username"),
+        ({"sync_since": "2199-01-01T00:00:00Z"}, "since_in_future", "/sync_since"),
         ({"username": ""}, "invalid_request", "/username"),
         ({"password": ""}, "invalid_request", "/password"),
         ({"password": None}, "invalid_request", "/password"),

@@ -120,6 +120,24 @@ def test_a_doubled_or_late_tick_sends_nothing(aws: Storage) -> None:
     assert tick(NOON - timedelta(minutes=3)) == []
 
 
+def test_a_doubled_tick_still_sends_what_waits(aws: Storage) -> None:
+    tick(NOON)
+    cursors.leave_more(aws.table, TENANT, "box", int(NOON.timestamp()) - 10)
+
+    tick(NOON)
+
+    assert [body["account"] for body in backfill()] == ["box"]
+
+
+def test_one_tick_from_the_future_does_not_stop_the_polls_till_then(aws: Storage) -> None:
+    add_account(aws, "box", 1)
+    tick(datetime(2099, 1, 1, tzinfo=UTC))
+
+    sent = [tick(NOON), tick(NOON), tick(NOON + timedelta(minutes=1))]
+
+    assert [len(bodies) for bodies in sent] == [1, 0, 1]
+
+
 def test_at_most_an_hour_is_worked_off() -> None:
     assert dispatch.minutes(None, 5000) == range(5000, 5001)
     assert dispatch.minutes(4990, 5000) == range(4991, 5001)

@@ -102,7 +102,6 @@ def test_more_than_a_hundred_unreadable_mails_stop_the_folder(
     account = connect_mailbox(aws, server, "u@example.com")
 
     look(aws, server, account)
-    look(aws, server, account)
     cursor = cursor_of(aws, account)
     state = state_of(aws, account)
     folder.is_down = False
