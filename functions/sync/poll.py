@@ -30,12 +30,13 @@ def poll_each(
 ) -> dict[AccountKey, BaseException]:
     """Look at each account once. An error of one (a defect, or AWS) leaves the others alone and is
     told by account."""
-    seen = with_cursors(tools, see(tools, list(dict.fromkeys(accounts))))
+    found, errors = _see_each(tools, list(dict.fromkeys(accounts)))
+    seen = with_cursors(tools, found)
     if not seen:
-        return {}
+        return errors
     with ThreadPoolExecutor(max_workers=min(threads, len(seen))) as pool:
         futures = {_key(each): pool.submit(_poll_one, tools, each) for each in seen}
-    return {key: error for key, future in futures.items() if (error := future.exception())}
+    return errors | {key: error for key, future in futures.items() if (error := future.exception())}
 
 
 def _key(seen: Seen) -> AccountKey:
@@ -52,9 +53,27 @@ def _poll_one(tools: Tools, seen: Seen) -> None:
 
 def see(tools: Tools, accounts: Sequence[AccountKey]) -> list[Seen]:
     """Config and state of those that are to be synced, in one batch read."""
+    found, errors = _see_each(tools, accounts)
+    for error in errors.values():
+        raise error
+    return found
+
+
+def _see_each(
+    tools: Tools, accounts: Sequence[AccountKey]
+) -> tuple[list[Seen], dict[AccountKey, BaseException]]:
     wanted = [key for a in accounts for key in (keys.account(*a), keys.account_state(*a))]
     items = tools.storage.table.batch_get(wanted)
-    return [seen for account in accounts if (seen := _seen(account, items))]
+    found: list[Seen] = []
+    errors: dict[AccountKey, BaseException] = {}
+    for account in accounts:
+        try:
+            seen = _seen(account, items)
+        except Exception as error:  # the guard round one account: an item that cannot be read
+            errors[account] = error
+        else:
+            found += [seen] if seen else []
+    return found, errors
 
 
 def _seen(account: AccountKey, items: dict[keys.Key, Item]) -> Seen | None:

@@ -187,6 +187,21 @@ def test_a_defect_in_one_account_fails_its_own_message_alone(
     assert "canary" not in str(vars(line))
 
 
+def test_an_item_that_cannot_be_read_fails_its_own_message_alone(
+    local: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    connect_mailbox(local, imap, user)
+    connect_mailbox(local, imap, user, tenant=OTHER)
+    imap.append(user, "INBOX", a_mail())
+    local.table.update(keys.account_state(TENANT, "box"), "REMOVE #i", names={"#i": "interval"})
+    event = sqs_event(poll_body(), poll_body(tenant=OTHER))
+
+    failed = lambda_handler(event, context())["batchItemFailures"]
+
+    assert [each["itemIdentifier"] for each in failed] == [event["Records"][0]["messageId"]]
+    assert len(raw_keys(local)) == 1
+
+
 def test_a_record_that_is_none_of_ours_leaves_a_line(
     local: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
