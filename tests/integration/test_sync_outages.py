@@ -6,7 +6,7 @@ import pytest
 from tests.support.hostile_imap import HostileImap, Script, Talk
 from tests.support.mailboxes import connect_mailbox, state_of, tools_for
 from tests.support.odd_inbox import Hook, asked, inbox
-from tests.support.polling import cursor_of, keys_of, poll_once
+from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 
 from ablage.accounts import Account
 from ablage.store import cursors, keys
@@ -180,3 +180,27 @@ def test_one_mail_that_breaks_the_retry_leaves_the_others_their_tries(
 
     tries = {problem.uid: problem.tries for problem in cursor_of(aws, account).problems}
     assert tries == {1: 2, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "code"),
+    [
+        (b"UID FETCH", BUSY, "server_unavailable"),
+        (b"UID FETCH", HANG_UP, "server_hung_up"),
+        (b"BODY", BUSY, "server_unavailable"),
+    ],
+)
+def test_an_outage_is_the_accounts_state_and_no_mails_problem(
+    aws: Storage, hostile: Hostile, word: bytes, status: bytes, code: str
+) -> None:
+    folder = Folder(2, word, status)
+    server = hostile(folder.script())
+    account = connect_mailbox(aws, server, "u@example.com")
+    looks = 1 if word == b"BODY" else 5
+
+    for _ in range(looks):
+        look(aws, server, account)
+
+    cursor = cursors.get_cursor(aws.table, account.tenant, account.account_id, INBOX)
+    assert cursor is None or (cursor.high, cursor.problems) == (0, ())
+    assert state_of(aws, account).code == code
