@@ -348,7 +348,7 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
             for queue in ("Sync", "Backfill", "Match")
         ),
         *(("Errors", function) for function in FUNCTIONS),
-        ("ApproximateAgeOfOldestMessage", "MatchQueue"),
+        *(("ApproximateAgeOfOldestMessage", queue) for queue in ("MatchQueue", "SyncQueue")),
     }
 
 
