@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.support.hostile_imap import CAPABILITIES, GREETING, HostileImap, Script, Talk
+from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
 from tests.support.mailboxes import network
 
 from ablage.accounts import Account, Folder
@@ -101,8 +101,6 @@ def test_an_odd_greeting_ends_before_the_password_is_sent(
         talk.say(greeting)
         if b"PREAUTH" in greeting:
             talk.hear()
-            talk.ok(CAPABILITIES)
-            talk.hear()
 
     server = hostile(script)
 
@@ -113,8 +111,6 @@ def test_an_odd_greeting_ends_before_the_password_is_sent(
 def refusing(status: bytes) -> Script:
     def script(talk: Talk) -> None:
         talk.say(GREETING)
-        talk.hear()
-        talk.ok(CAPABILITIES)
         talk.hear()
         talk.ok(status=status)
 
@@ -140,8 +136,6 @@ def test_a_password_beyond_ascii_goes_as_utf8(hostile: Start) -> None:
 
     def script(talk: Talk) -> None:
         talk.say(GREETING)
-        talk.hear()
-        talk.ok(CAPABILITIES)
         command = talk.hear()
         told.append(command)
         tag = talk.tag
@@ -353,15 +347,28 @@ def test_nothing_but_reading_commands_is_ever_sent(hostile: Start) -> None:
     pull(server, 1, 2)
 
     told = {line.split()[1].upper() for line in server.heard}
-    assert told <= {b"CAPABILITY", b"LOGIN", b"UID", b"LOGOUT"}
+    assert told <= {b"LOGIN", b"UID", b"LOGOUT"}
     assert all(b"PEEK" in line for line in server.heard if b"FETCH" in line)
 
 
-def test_capabilities_beyond_ascii_are_a_fault(hostile: Start) -> None:
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [(b"OK [CAPABILITY IMAP4rev1 LIST-STATUS X\xfc] in", 0), (b"OK in", 1)],
+)
+def test_capabilities_come_with_the_login_or_are_asked_for_once(
+    hostile: Start, told: bytes, asked: int
+) -> None:
     def script(talk: Talk) -> None:
         talk.say(GREETING)
         talk.hear()
-        talk.ok(b"* CAPABILITY IMAP4rev1 X\xfc\r\n")
+        talk.ok(status=told)
         talk.hear()
+        talk.ok(b"* CAPABILITY IMAP4rev1 LIST-STATUS X\xfc\r\n")
 
-    assert login(hostile(script)) == "protocol_error"
+    server = hostile(script)
+    with open_session(network(server), an_account(server), PASSWORD, SHORT) as session:
+        assert not any(b"CAPABILITY" in line for line in server.heard)
+        assert {"IMAP4REV1", "LIST-STATUS"} <= session.capabilities
+        assert session.capabilities
+
+    assert sum(b"CAPABILITY" in line for line in server.heard) == asked

@@ -11,7 +11,6 @@ from infra.local.certificates import HOST, Certificates
 Script = Callable[["Talk"], None]
 
 GREETING = b"* OK ready\r\n"
-CAPABILITIES = b"* CAPABILITY IMAP4rev1\r\n"
 
 
 class Talk:
@@ -41,8 +40,6 @@ class Talk:
     def greet(self) -> None:
         """Up to a successful login."""
         self.say(GREETING)
-        self.hear()
-        self.ok(CAPABILITIES)
         self.hear()
         self.ok(status=b"OK [CAPABILITY IMAP4rev1] logged in")
 

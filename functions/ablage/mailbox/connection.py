@@ -60,6 +60,10 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.port = port or 993
         self.sock = self._network.connect(host, self.port, self._left())
 
+    def _get_capabilities(self) -> None:
+        """Before the login none counts, and asking is a round trip."""
+        self.capabilities = ("IMAP4REV1",)
+
     def shutdown(self) -> None:
         self.sock.close()
 
@@ -142,13 +146,13 @@ def connect(network: Network, host: str, port: int, bounds: Bounds | None = None
 
 
 def login(mailbox: Mailbox, username: str, password: str) -> frozenset[str]:
-    """Log in and read the capabilities again (they grow: MOVE, UIDPLUS, SPECIAL-USE). Raises
-    AccountFault."""
+    """Log in. The capabilities as most servers tell them with the OK; none where they do not: ask
+    `status.capabilities` when one matters. Raises AccountFault."""
     if _CONTROL.search(username) or _CONTROL.search(password):
         raise fault("login_refused")
     with translated():
         _authenticate(mailbox, username, password)
-        return _capabilities(mailbox)
+    return _told(mailbox.client.untagged_responses.pop("CAPABILITY", []))
 
 
 def _authenticate(mailbox: Mailbox, username: str, password: str) -> None:
@@ -174,14 +178,8 @@ def _login_fault(parts: Any) -> AccountFault:
     return fault("protocol_error" if b"command error: BAD" in text else "login_refused")
 
 
-def _capabilities(mailbox: Mailbox) -> frozenset[str]:
-    """Most servers send them with the tagged OK; then no round trip is needed."""
-    known: list[Any] | None = mailbox.client.untagged_responses.pop("CAPABILITY", None)
-    if not known:
-        typ, known = mailbox.client.capability()
-        if typ != "OK":
-            raise fault("protocol_error")
-    words = known[-1] if isinstance(known[-1], bytes) else b""
+def _told(lines: list[Any]) -> frozenset[str]:
+    words = lines[-1] if lines and isinstance(lines[-1], bytes) else b""
     return frozenset(words.decode("ascii", "replace").upper().split())
 
 

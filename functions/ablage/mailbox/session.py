@@ -1,5 +1,6 @@
 """A logged-in mailbox: all that sync does with one."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,9 +22,14 @@ class Session:
 
     mailbox: Mailbox
     wire: Wire
-    capabilities: frozenset[str]
+    told: frozenset[str]
     depth: int
     generation: int = 0
+
+    @functools.cached_property
+    def capabilities(self) -> frozenset[str]:
+        """As told with the login, else asked for once: an idle look needs none."""
+        return self.told or status.capabilities(self.wire)
 
     def folders(self) -> tuple[Folder, ...]:
         return folders.list_folders(self.wire, self.capabilities)
@@ -61,8 +67,8 @@ def open_session(
     """Connected and logged in; closed in the end, whatever happened. Raises AccountFault."""
     mailbox = connection.connect(network, account.host, account.port, bounds)
     try:
-        capabilities = connection.login(mailbox, account.username, password)
+        told = connection.login(mailbox, account.username, password)
         depth = provider_of(account.host).depth
-        yield Session(mailbox, Wire(mailbox.client), capabilities, depth, account.generation)
+        yield Session(mailbox, Wire(mailbox.client), told, depth, account.generation)
     finally:
         connection.close(mailbox)

@@ -39,6 +39,15 @@ class Listed:
     received_at: datetime | None
 
 
+def capabilities(wire: Wire) -> frozenset[str]:
+    """Upper case. Raises AccountFault."""
+    status, answers = wire.finish(wire.send(b"CAPABILITY"))
+    if status != b"OK":
+        raise fault("protocol_error")
+    words = [word for a in answers if a.name == b"CAPABILITY" for word in map(string, a.values)]
+    return frozenset(word.decode("ascii", "replace").upper() for word in words if word)
+
+
 def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:
     """All in one flight; by name, never by order. A folder that is missing in the answer could not
     be looked at; one whose name cannot be sent is not asked for.
