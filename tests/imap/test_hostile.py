@@ -1,6 +1,5 @@
 """Servers that lie, drip, hang up or flood: a typed fault in time, and what was whole is kept."""
 
-import base64
 import time
 from collections.abc import Callable
 
@@ -129,43 +128,6 @@ def refusing(status: bytes) -> Script:
 )
 def test_a_refused_login_says_why(hostile: Start, status: bytes, code: str) -> None:
     assert login(hostile(refusing(status))) == code
-
-
-def test_a_password_beyond_ascii_goes_as_utf8(hostile: Start) -> None:
-    told: list[bytes] = []
-
-    def script(talk: Talk) -> None:
-        talk.say(GREETING)
-        command = talk.hear()
-        told.append(command)
-        tag = talk.tag
-        talk.say(b"+ \r\n")
-        talk.hear()
-        told.append(base64.b64decode(talk.tag))
-        talk.say(tag + b" NO [AUTHENTICATIONFAILED] no\r\n")
-
-    server = hostile(script)
-    with (
-        pytest.raises(AccountFault) as fault,
-        open_session(network(server), an_account(server), "Schlüssel", SHORT),
-    ):
-        pass
-
-    assert told == [b"AUTHENTICATE PLAIN", "\0u\0Schlüssel".encode()]
-    assert fault.value.code == "login_refused"
-
-
-@pytest.mark.parametrize("name", ["user\r\nA1 DELETE INBOX", "us\x00er"])
-def test_a_control_character_never_reaches_the_wire(hostile: Start, name: str) -> None:
-    server = hostile(refusing(b"OK"))
-    mailbox = connection.connect(network(server), server.host, server.port, SHORT)
-
-    with pytest.raises(AccountFault) as fault:
-        connection.login(mailbox, name, PASSWORD)
-    connection.close(mailbox)
-
-    assert fault.value.code == "login_refused"
-    assert not any(b"DELETE" in line or b"LOGIN" in line for line in server.heard)
 
 
 def test_a_server_with_another_ca_is_not_trusted(hostile: Start) -> None:
@@ -349,26 +311,3 @@ def test_nothing_but_reading_commands_is_ever_sent(hostile: Start) -> None:
     told = {line.split()[1].upper() for line in server.heard}
     assert told <= {b"LOGIN", b"UID", b"LOGOUT"}
     assert all(b"PEEK" in line for line in server.heard if b"FETCH" in line)
-
-
-@pytest.mark.parametrize(
-    ("told", "asked"),
-    [(b"OK [CAPABILITY IMAP4rev1 LIST-STATUS X\xfc] in", 0), (b"OK in", 1)],
-)
-def test_capabilities_come_with_the_login_or_are_asked_for_once(
-    hostile: Start, told: bytes, asked: int
-) -> None:
-    def script(talk: Talk) -> None:
-        talk.say(GREETING)
-        talk.hear()
-        talk.ok(status=told)
-        talk.hear()
-        talk.ok(b"* CAPABILITY IMAP4rev1 LIST-STATUS X\xfc\r\n")
-
-    server = hostile(script)
-    with open_session(network(server), an_account(server), PASSWORD, SHORT) as session:
-        assert not any(b"CAPABILITY" in line for line in server.heard)
-        assert {"IMAP4REV1", "LIST-STATUS"} <= session.capabilities
-        assert session.capabilities
-
-    assert sum(b"CAPABILITY" in line for line in server.heard) == asked

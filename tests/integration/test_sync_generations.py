@@ -24,7 +24,7 @@ Hostile = Callable[[Script], HostileImap]
 
 def two_mailboxes(talk: Talk) -> None:
     """Both tell UIDVALIDITY 7; anna has three mails, bob four."""
-    talk.say(b"* OK ready\r\n")
+    talk.say(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
     name = b"bob" if b"bob" in talk.hear() else b"anna"
     talk.ok(status=b"OK [CAPABILITY IMAP4rev1] in")
     while True:

@@ -10,7 +10,7 @@ from infra.local.certificates import HOST, Certificates
 
 Script = Callable[["Talk"], None]
 
-GREETING = b"* OK ready\r\n"
+GREETING = b"* OK [CAPABILITY IMAP4rev1] ready\r\n"
 
 
 class Talk:

@@ -5,16 +5,15 @@ MB literal costs 3.7 GB. So every read here is bounded by the session's deadline
 line or literal by its own limit."""
 
 import imaplib
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from imap_tools import BaseMailBox, ImapToolsError
+from imap_tools import BaseMailBox
 
 from ablage.errors import AccountFault
-from ablage.mailbox.faults import fault, is_busy, translated
+from ablage.mailbox.faults import fault, translated
 from ablage.mailbox.network import Network, tls_context
 
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
@@ -23,8 +22,6 @@ SESSION_BYTES = 512 * 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
 _RECV_BYTES = 64 * 1024
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,15 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.port = port or 993
         self.sock = self._network.connect(host, self.port, self._left())
 
-    def _get_capabilities(self) -> None:
-        """Before the login none counts, and asking is a round trip."""
-        self.capabilities = ("IMAP4REV1",)
-
     def shutdown(self) -> None:
         self.sock.close()
+
+    def _get_capabilities(self) -> None:
+        """What the greeting tells, nothing else: asking is a round trip."""
+        told: list[Any] = self.untagged_responses.pop("CAPABILITY", [])
+        line = told[-1] if told and isinstance(told[-1], bytes) else b""
+        self.greeted = frozenset(line.decode("ascii", "replace").upper().split())
+        self.capabilities = ("IMAP4REV1", *self.greeted)
 
     def send(self, data: Any) -> None:
         self.sock.settimeout(self._left())
@@ -119,8 +119,8 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
 
 
 class Mailbox(BaseMailBox):
-    """imap-tools over a guarded connection; we use its login, its folder selection and its errors,
-    never its `fetch` (it mixes up bodies and costs eight times the CPU)."""
+    """imap-tools over a guarded connection; we use its folder selection and its errors, never its
+    `fetch` (it mixes up bodies and costs eight times the CPU)."""
 
     client: GuardedIMAP4
 
@@ -143,44 +143,6 @@ def connect(network: Network, host: str, port: int, bounds: Bounds | None = None
         close(mailbox)
         raise fault("protocol_error")
     return mailbox
-
-
-def login(mailbox: Mailbox, username: str, password: str) -> frozenset[str]:
-    """Log in. The capabilities as most servers tell them with the OK; none where they do not: ask
-    `status.capabilities` when one matters. Raises AccountFault."""
-    if _CONTROL.search(username) or _CONTROL.search(password):
-        raise fault("login_refused")
-    with translated():
-        _authenticate(mailbox, username, password)
-    return _told(mailbox.client.untagged_responses.pop("CAPABILITY", []))
-
-
-def _authenticate(mailbox: Mailbox, username: str, password: str) -> None:
-    """LOGIN carries ASCII; anything else goes through AUTHENTICATE PLAIN as UTF-8 (RFC 2595)."""
-    is_plain = username.isascii() and password.isascii()
-    method = mailbox.login if is_plain else mailbox.login_utf8
-    try:
-        method(username, password, initial_folder=None)
-    except ImapToolsError as error:
-        raise _login_fault(getattr(error, "command_result", ())) from None
-    except imaplib.IMAP4.abort:
-        raise fault("server_hung_up") from None
-    except imaplib.IMAP4.error as error:
-        raise _login_fault(error.args) from None
-
-
-def _login_fault(parts: Any) -> AccountFault:
-    """The response code decides: a busy server says nothing about the password. BAD is about the
-    command."""
-    text = repr(parts).encode(errors="replace")
-    if is_busy(text):
-        return fault("server_unavailable")
-    return fault("protocol_error" if b"command error: BAD" in text else "login_refused")
-
-
-def _told(lines: list[Any]) -> frozenset[str]:
-    words = lines[-1] if lines and isinstance(lines[-1], bytes) else b""
-    return frozenset(words.decode("ascii", "replace").upper().split())
 
 
 def close(mailbox: Mailbox) -> None:

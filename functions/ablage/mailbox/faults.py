@@ -1,7 +1,9 @@
 """What goes wrong with a mailbox, as AccountFault: our words and a stable code, never the server's
 text.
 
-login_refused       LOGIN answered NO; state reauth_required, of all others degraded
+login_refused       the password was answered NO; this and the next two: state reauth_required
+access_refused      the access token was answered NO
+login_unsupported   no login we know is offered
 server_unavailable  NO [UNAVAILABLE], [INUSE], [LIMIT], [SERVERBUG]: says nothing about a mail
 host_unknown        the name does not resolve
 address_refused     private or special address, or another port than 993
@@ -26,6 +28,8 @@ from ablage.errors import AccountFault
 
 _DETAILS = {
     "login_refused": "The mail server refused the login. Check user name and password.",
+    "access_refused": "The mail server refused the access that was granted. Authorize it again.",
+    "login_unsupported": "This server takes no password. Connect the mailbox by OAuth.",
     "server_unavailable": "The mail server is busy; we try again.",
     "host_unknown": "The host name does not resolve. Check its spelling.",
     "address_refused": "Only public addresses and port 993 are allowed.",
@@ -38,11 +42,12 @@ _DETAILS = {
     "folder_missing": "The folder can not be opened; it may have been renamed or removed.",
     "mail_unreadable": "The mail server lists mail but does not hand it out; we try again.",
 }
+_REAUTH = frozenset({"login_refused", "access_refused", "login_unsupported"})
 _BUSY = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.IGNORECASE)
 
 
 def fault(code: str) -> AccountFault:
-    state = "reauth_required" if code == "login_refused" else "degraded"
+    state = "reauth_required" if code in _REAUTH else "degraded"
     return AccountFault(code, _DETAILS[code], state)
 
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Provider:
     """`hosts` are host names or their endings; `depth` is how many FETCH commands may be in
-    flight."""
+    flight; `offers` are the capabilities for a login that the greeting does not tell."""
 
     name: str
     hosts: tuple[str, ...]
     depth: int
     source: str
+    offers: frozenset[str] = frozenset()
 
+
+# Their greetings tell none; both document XOAUTH2 with an initial response, and PLAIN stands there
+# for app passwords (Google's "XOAUTH2 protocol", Microsoft's "Authenticate an IMAP connection")
+_OAUTH = frozenset({"IMAP4REV1", "SASL-IR", "AUTH=PLAIN", "AUTH=XOAUTH2"})
 
 PROVIDERS = (
     Provider(
@@ -21,6 +26,7 @@ PROVIDERS = (
         ("outlook.office365.com", "outlook.office.com", "imap-mail.outlook.com"),
         1,
         "throttles bursts, then disconnects: imapsync#272, #212",
+        _OAUTH,
     ),
     Provider(
         "yahoo",
@@ -33,6 +39,7 @@ PROVIDERS = (
         ("imap.gmail.com", "imap.googlemail.com"),
         4,
         "2,500 MB a day, 15 connections: chatwoot#6082",
+        _OAUTH,
     ),
     Provider("other", ("",), 4, "eight in flight are as fast as any [imap-sync section 1]"),
 )

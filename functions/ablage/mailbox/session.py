@@ -9,6 +9,7 @@ from datetime import date
 from ablage.accounts import Account, Folder, uidvalidity_in
 from ablage.mailbox import connection, folders, status
 from ablage.mailbox.connection import Bounds, Mailbox
+from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import Result, pull
@@ -62,13 +63,14 @@ class Session:
 
 @contextmanager
 def open_session(
-    network: Network, account: Account, password: str, bounds: Bounds
+    network: Network, account: Account, credential: Credential, bounds: Bounds
 ) -> Iterator[Session]:
     """Connected and logged in; closed in the end, whatever happened. Raises AccountFault."""
     mailbox = connection.connect(network, account.host, account.port, bounds)
     try:
-        told = connection.login(mailbox, account.username, password)
+        wire = Wire(mailbox.client)
+        told = login(mailbox, wire, account.username, credential)
         depth = provider_of(account.host).depth
-        yield Session(mailbox, Wire(mailbox.client), told, depth, account.generation)
+        yield Session(mailbox, wire, told, depth, account.generation)
     finally:
         connection.close(mailbox)

@@ -44,8 +44,16 @@ def capabilities(wire: Wire) -> frozenset[str]:
     status, answers = wire.finish(wire.send(b"CAPABILITY"))
     if status != b"OK":
         raise fault("protocol_error")
-    words = [word for a in answers if a.name == b"CAPABILITY" for word in map(string, a.values)]
-    return frozenset(word.decode("ascii", "replace").upper() for word in words if word)
+    return told_in(answers)
+
+
+def told_in(answers: Iterable[Answer]) -> frozenset[str]:
+    told = [string(value) for a in answers if a.name == b"CAPABILITY" for value in a.values]
+    return upper_words(word for word in told if word)
+
+
+def upper_words(words: Iterable[bytes]) -> frozenset[str]:
+    return frozenset(word.decode("ascii", "replace").upper() for word in words)
 
 
 def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:

@@ -77,6 +77,12 @@ class Wire:
         self._transport.send(tag + b" " + command + b"\r\n")
         return tag
 
+    def go_on(self, line: bytes) -> None:
+        """What a command promised behind the server's `+`. Raises AccountFault."""
+        if not is_quotable(line):
+            raise fault("protocol_error")
+        self._transport.send(line + b"\r\n")
+
     def read(self) -> Answer:
         """The next answer, whole. Raises AccountFault."""
         line = self._line()
