@@ -2,8 +2,9 @@
 (`ablage.store.accounts`)."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ablage.habit import Habit
 from ablage.tenancy import TenantId
 
 RETENTION_CLASSES = ("30d", "90d", "365d")
@@ -69,7 +70,7 @@ class Folder:
 class AccountState:
     """What sync found out. `status` is `connecting|active|reauth_required|degraded|paused`; `code`,
     `detail` and `since` (RFC 3339 UTC) describe a fault and are None without one; `interval` is the
-    polling tier in minutes."""
+    polling tier in minutes, `habit` what it follows."""
 
     status: str = "connecting"
     code: str | None = None
@@ -79,6 +80,7 @@ class AccountState:
     warnings: tuple[str, ...] = ()
     checked_at: str | None = None
     folders: tuple[Folder, ...] = ()
+    habit: Habit = field(default_factory=Habit)
 
 
 def uidvalidity_in(generation: int, uidvalidity: int) -> int:

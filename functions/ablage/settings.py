@@ -24,6 +24,7 @@ class Settings(BaseModel):
     backfill_queue_url: str = ""
     match_queue_url: str = ""
     secrets_key_id: str = ""
+    stack_name: str = ""
     tenant_claim: str = "tenant"
     scope_prefix: str = ""
     mail_ca_file: str = ""

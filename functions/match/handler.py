@@ -6,13 +6,14 @@ Slices of batches come last and take what time is left.
 """
 
 import json
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -23,6 +24,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.change import change
 from ablage.errors import NotFound
+from ablage.observability import FILED_DELAY, Summary, service_logger
 from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
@@ -34,7 +36,9 @@ from match.read_copy import ReadCopy, read_copy
 
 RESERVE_SECONDS = 15  # of the invocation, for the message a slice is at
 
-logger = Logger(service="match")
+TOLD_SECONDS = 86_400  # a mail older than that was moved here, not received
+
+logger = service_logger("match")
 
 
 @dataclass
@@ -52,12 +56,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     where = storage()
     tasks = {record["messageId"]: _read(where, record["body"]) for record in event["Records"]}
     known = know(where, [copy for task in tasks.values() for copy in task.copies])
+    summary = Summary()
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
     def handle(record: SQSRecord) -> None:
         try:
             task = tasks[record.message_id]
             _do(where, task, known)
+            _measure(task, known, summary)
             _work_off(where, task, context)
         except Exception as error:
             logger.error(  # noqa: TRY400  a traceback may quote a mail
@@ -69,10 +75,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     answer = process_partial_response(
         event={"Records": records}, record_handler=handle, processor=processor, context=context
     )
-    logger.info(
-        "matched",
-        extra={"records": len(tasks), "failed": len(answer["batchItemFailures"])},
-    )
+    summary.count("records", len(tasks))
+    summary.count("failed", len(answer["batchItemFailures"]))
+    summary.log(logger, "matched")
     return {**answer}
 
 
@@ -126,6 +131,19 @@ def _do(where: Storage, task: Task, known: Known) -> None:
         tick(where, key.tenant, job, key.copy_id)
     if task.repair:
         _repair(where, task.repair)
+
+
+def _measure(task: Task, known: Known, summary: Summary) -> None:
+    """How long new mail took from its receipt to here. What a first import or a job brought was not
+    new, nor is what a person moved."""
+    now = time.time()
+    for copy in task.copies:
+        account, received_at = known.account(copy), copy.copy.received_at
+        if account is None or copy.job or copy.copy.role != "inbox":
+            continue
+        delay = int(now - datetime.fromisoformat(received_at).timestamp())
+        if received_at >= account.created_at and delay < TOLD_SECONDS:
+            summary.measure(FILED_DELAY, max(delay, 0))
 
 
 def _work_off(where: Storage, task: Task, context: LambdaContext) -> None:

@@ -9,6 +9,7 @@ from ablage.errors import AccountFault
 from sync.tools import rfc3339
 
 CHECKED_EVERY = timedelta(hours=6)
+POLLS_A_CHECK = 72  # of a mailbox seldom looked at: one idle look in fifty may write
 # A broken account is polled less and less: minutes, from this age of its fault on
 BACKOFF = (
     (timedelta(days=1), 60),
@@ -20,14 +21,16 @@ REFUSED_INTERVAL = 60  # a refused login is not repeated every five minutes: ser
 
 def healthy(state: AccountState, folders: tuple[Folder, ...], now: datetime) -> AccountState:
     """The state after a look that went well; equal to `state` when there is nothing to write."""
-    was_broken = state.code is not None
+    epoch = int(now.timestamp())
+    habit = state.habit if state.habit.since else state.habit.woken(epoch)
     seen = replace(
         state,
         status="active",
         code=None,
         detail=None,
         since=None,
-        interval=DEFAULT_INTERVAL if was_broken else state.interval,
+        interval=habit.interval(epoch),
+        habit=habit,
         folders=folders,
     )
     if seen == state and not is_check_due(state, now):
@@ -36,10 +39,26 @@ def healthy(state: AccountState, folders: tuple[Folder, ...], now: datetime) -> 
 
 
 def is_check_due(state: AccountState, now: datetime) -> bool:
-    """`checked_at` is written, and folders are listed again, every six hours."""
+    """`checked_at` is written, and folders are listed again, every six hours; every 72 looks where
+    these are further apart than five minutes."""
     if state.checked_at is None:
         return True
-    return now - datetime.fromisoformat(state.checked_at) >= CHECKED_EVERY
+    every = max(CHECKED_EVERY, POLLS_A_CHECK * timedelta(minutes=state.interval))
+    return now - datetime.fromisoformat(state.checked_at) >= every
+
+
+def with_news(state: AccountState, now: datetime) -> AccountState:
+    """New mail came."""
+    epoch = int(now.timestamp())
+    habit = state.habit.noted(epoch)
+    return replace(state, habit=habit, interval=habit.interval(epoch))
+
+
+def watched(state: AccountState, now: datetime) -> AccountState:
+    """Somebody waits for what is in the mailbox."""
+    epoch = int(now.timestamp())
+    habit = state.habit.woken(epoch)
+    return replace(state, habit=habit, interval=habit.interval(epoch))
 
 
 def faulty(state: AccountState, fault: AccountFault, now: datetime) -> AccountState:

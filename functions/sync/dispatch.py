@@ -5,27 +5,23 @@ checkpoint 10:02           tick of 10:05 |--- 10:03, 10:04, 10:05 are sent, then
 moves to 10:05. A tick that dies in between is repeated by the next; a poll sent twice looks twice,
 nothing more."""
 
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from itertools import groupby
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ablage.accounts import INTERVALS
-from ablage.observability import Summary, service_logger
+from ablage.observability import POLL_LAG, Summary, service_logger
 from ablage.store import due
 from ablage.store.queues import BATCH, TenantBody
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import TenantId
+from sync.polls import AccountKey, Poll, polls_of
 
 THREADS = 16  # 2,000 batch sends of 10 ms each within seconds [write-path 16]
-MISSED_MINUTES = 60
 AHEAD_MINUTES = (
     5  # a checkpoint further ahead of a tick is wrong, and would stop every poll till then
 )
-ACCOUNTS_PER_MESSAGE = 100
 BACKFILL_CONCURRENCY = 10  # MaximumConcurrency of BackfillQueue's event source
 MORE_PER_TICK = 2 * BACKFILL_CONCURRENCY
 
@@ -55,44 +51,19 @@ def dispatch(store: Storage, at: datetime, summary: Summary, threads: int = THRE
 def _send_polls(
     store: Storage, before: int | None, minute: int, summary: Summary, threads: int
 ) -> None:
-    polls = [poll for m in minutes(before, minute) for poll in _polls(store, m, minute)]
-    _send(store, polls, threads)
+    def accounts_due(interval: int, at: int) -> list[AccountKey]:
+        return due.due_accounts(store.table, interval, at)
+
+    polls = list(polls_of(accounts_due, before, minute))
+    _send(store, [_body_of(poll) for poll in polls], threads)
     summary.count("polls", len(polls))
-    summary.count("accounts", sum(len(poll.body["accounts"]) for poll in polls))
+    summary.count("accounts", sum(len(poll.accounts) for poll in polls))
+    if not polls:
+        summary.measure(POLL_LAG, 0)  # else the worker does: a stack without any is not silent
 
 
-def minutes(before: int | None, minute: int) -> range:
-    """Those not sent yet, at most MISSED_MINUTES."""
-    first = minute if before is None else max(before + 1, minute - MISSED_MINUTES + 1)
-    return range(first, minute + 1)
-
-
-def _polls(store: Storage, minute: int, current: int) -> Iterator[TenantBody]:
-    """A missed minute's poll that is older than its interval is not sent: the worker would drop
-    it."""
-    for interval in INTERVALS:
-        if current - minute < interval:
-            accounts = due.due_accounts(store.table, interval, minute)
-            yield from messages(accounts, interval, minute)
-
-
-def messages(
-    accounts: Iterable[tuple[TenantId, str]], interval: int, minute: int
-) -> Iterator[TenantBody]:
-    """One tenant a message (fair queues), up to ACCOUNTS_PER_MESSAGE accounts. `accounts` come
-    sorted by tenant."""
-    at = datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")
-    for tenant, group in groupby(accounts, key=lambda account: account[0]):
-        ids = [account_id for _, account_id in group]
-        for start in range(0, len(ids), ACCOUNTS_PER_MESSAGE):
-            body = {
-                "kind": "poll",
-                "minute": at,
-                "interval": interval,
-                "tenant": tenant,
-                "accounts": ids[start : start + ACCOUNTS_PER_MESSAGE],
-            }
-            yield TenantBody(tenant, body)
+def _body_of(poll: Poll) -> TenantBody:
+    return TenantBody(TenantId(poll.tenant), poll.model_dump(mode="json"), poll.second)
 
 
 def _send(store: Storage, polls: list[TenantBody], threads: int) -> None:

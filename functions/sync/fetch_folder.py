@@ -70,7 +70,7 @@ def as_time(text: str) -> datetime:
 class FolderFetch:
     """`fence` from the lease; `told` is STATUS from before the folder was opened. `cursor` is what
     stands in the table, or the begin of a new one. `has_mail` once a body came: only then a mail
-    that does not come is that mail's fault."""
+    that does not come is that mail's fault; `has_news` if one was no part of a first listing."""
 
     tools: Tools
     session: Session
@@ -80,6 +80,7 @@ class FolderFetch:
     share: Slice
     told: FolderStatus | None = None
     has_mail: bool = field(default=False, init=False)
+    has_news: bool = field(default=False, init=False)
 
     def run(self) -> bool:
         """False when the share was used up before the end. Raises AccountFault, ConditionFailed
@@ -139,6 +140,7 @@ class FolderFetch:
         place = Place(self.account, self.folder, self.cursor.key_uidvalidity)
         store_mail(self.tools, place, mail)
         self.has_mail = True
+        self.has_news |= self.cursor.since is None
 
     def _give_up_stuck(self) -> None:
         """Three sessions broke at one mail: it is recorded and passed over, the folder goes on."""

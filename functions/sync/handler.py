@@ -1,7 +1,6 @@
 """SyncQueue and BackfillQueue: polls of many accounts, leftover work, jobs."""
 
 import traceback
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.utilities.batch import (
@@ -12,36 +11,18 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
-from ablage.errors import InvalidInput
-from ablage.observability import service_logger
-from ablage.tenancy import TenantId, tenant_id
+from ablage.observability import POLL_LAG, service_logger
+from ablage.tenancy import TenantId
 from sync.jobs import run_job
-from sync.poll import AccountKey, more, poll_each
+from sync.poll import more, poll_each
+from sync.polls import AccountKey, Poll, Tenant
 from sync.tools import Tools, tools
 
 BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch arms them again
 
 logger = service_logger("sync")
-
-
-def _tenant(text: str) -> TenantId:
-    try:
-        return tenant_id(text)
-    except InvalidInput as error:
-        raise ValueError(error.code) from error
-
-
-Tenant = Annotated[str, AfterValidator(_tenant)]
-
-
-class Poll(BaseModel):
-    kind: Literal["poll"]
-    minute: datetime
-    interval: int
-    tenant: Tenant
-    accounts: Annotated[list[str], Field(max_length=100)]
 
 
 class Job(BaseModel):
@@ -100,12 +81,12 @@ class Batch:
             return []  # `handle` reports it
         if not isinstance(work, Poll):
             return []
-        lag = int(self._tools.now() - work.minute.timestamp())
-        if lag >= work.interval * 60:
-            self._tools.summary.count("polls_too_late")
+        summary, now = self._tools.summary, self._tools.now()
+        summary.measure(POLL_LAG, work.lag(now))
+        if work.is_stale(now):
+            summary.count("polls_too_late")
             return []
-        self._tools.summary.count("poll_lag_seconds", max(lag, 0))
-        return [(TenantId(work.tenant), account) for account in work.accounts]
+        return work.account_keys()
 
     def answer(self, record: SQSRecord) -> None:
         try:
@@ -117,8 +98,8 @@ class Batch:
     def handle(self, record: SQSRecord) -> None:
         work = _WORK.validate_json(record.body)
         if isinstance(work, Poll):
-            for account in work.accounts:
-                if error := self._errors.get((TenantId(work.tenant), account)):
+            for account in work.account_keys():
+                if error := self._errors.get(account):
                     raise error
         elif work.sent is not None and self._tools.epoch() - work.sent > BACKFILL_SECONDS:
             self._tools.summary.count("backfill_too_late")

@@ -14,7 +14,7 @@ from ablage.store.accounts import get_account, get_state
 from ablage.store.cursors import PROBLEM_TRIES, get_cursor
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
-from sync.account_state import faulty, healthy
+from sync.account_state import faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, since_of, store_mail
 from sync.sync_account import MORE_SECONDS, Seen, chosen, save_state, session_of
 from sync.tools import Tools
@@ -57,7 +57,9 @@ def _work(tools: Tools, job: Job, seen: Seen) -> None:
     try:
         with session_of(tools, seen.account) as session:
             folders = session.folders()
-            save_state(tools, seen, healthy(seen.state, folders, tools.time()))
+            state = healthy(seen.state, folders, tools.time())
+            is_asked = job.kind == "sync" and not job.progress
+            save_state(tools, seen, watched(state, tools.time()) if is_asked else state)
             if job.kind == "sync":
                 syncing.run(session, folders)
             else:

@@ -11,12 +11,11 @@ from ablage.store.accounts import account_from_item, state_from_item
 from ablage.store.cursors import CursorKey, claim_more, drop_more, get_cursors
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
+from sync.polls import AccountKey
 from sync.sync_account import Seen, chosen, poll_account, sync_more
 from sync.tools import Tools
 
 THREADS = 32  # they wait for mail servers nearly all the time
-
-AccountKey = tuple[TenantId, str]
 
 
 def poll(tools: Tools, accounts: Iterable[AccountKey], threads: int = THREADS) -> None:

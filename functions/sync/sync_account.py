@@ -21,7 +21,7 @@ from ablage.store.cursors import (
 )
 from ablage.store.table import ConditionFailed, Table
 from ablage.tenancy import TenantId
-from sync.account_state import faulty, healthy, is_check_due
+from sync.account_state import faulty, healthy, is_check_due, with_news
 from sync.fetch_folder import FolderFetch
 from sync.tools import Tools
 
@@ -80,10 +80,11 @@ def poll_account(tools: Tools, seen: Seen) -> None:
             folders = chosen(seen.account, state.folders)
             told = session.status(folders)
             live = _not_importing(tools, seen, changed_folders(seen, told, folders))
-            if live and not _fetch(
-                tools, seen.account, session, live, told=told, seconds=LIVE_SECONDS
-            ):
-                leave_more(*_place(tools, seen.account), tools.epoch())
+            if live:
+                done = _fetch(tools, seen.account, session, live, told=told, seconds=LIVE_SECONDS)
+                state = with_news(state, tools.time()) if done.has_news else state
+                if not done.finished:
+                    leave_more(*_place(tools, seen.account), tools.epoch())
         save_state(tools, seen, state)
 
 
@@ -97,9 +98,9 @@ def sync_more(tools: Tools, seen: Seen) -> None:
             state = look(tools, seen, session)
             folders = chosen(seen.account, state.folders)
             told = session.status(folders)
-            finished = _fetch(
-                tools, seen.account, session, folders, told=told, seconds=MORE_SECONDS
-            )
+            done = _fetch(tools, seen.account, session, folders, told=told, seconds=MORE_SECONDS)
+            state = with_news(state, tools.time()) if done.has_news else state
+            finished = done.finished
         save_state(tools, seen, state)
     if finished:
         drop_more(*place)
@@ -143,6 +144,15 @@ def _not_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> tup
     return tuple(folder for folder in folders if folder.folder_id not in importing)
 
 
+@dataclass
+class Done:
+    """`finished`: everything is read, or somebody else is reading. `has_news`: mail came that is no
+    part of a first listing."""
+
+    finished: bool = True
+    has_news: bool = False
+
+
 def _fetch(
     tools: Tools,
     account: Account,
@@ -151,25 +161,29 @@ def _fetch(
     *,
     told: Told,
     seconds: float,
-) -> bool:
-    """True when everything is read, or somebody else is reading. Raises AccountFault. A lost cursor
-    ends it: another worker goes on, and answers we did not read are still on the wire."""
+) -> Done:
+    """Raises AccountFault. A lost cursor ends it: another worker goes on, and answers we did not
+    read are still on the wire."""
+    done = Done()
     fence = take_lease(*_place(tools, account), tools.epoch())
     if fence is None:
         tools.summary.count("leased")
-        return True
+        return done
     share = tools.share(seconds)
     try:
-        fetches = (
-            FolderFetch(tools, session, account, f, fence, share, told.get(f.folder_id))
-            for f in folders
-        )
-        return all(_fetch_folder(tools, fetch) for fetch in fetches)
+        for folder in folders:
+            status = told.get(folder.folder_id)
+            fetch = FolderFetch(tools, session, account, folder, fence, share, status)
+            done.finished = _fetch_folder(tools, fetch)
+            done.has_news |= fetch.has_news
+            if not done.finished:
+                break
     except ConditionFailed:
         tools.summary.count("cursor_lost")
-        return False
+        done.finished = False
     finally:
         release_lease(*_place(tools, account), fence)
+    return done
 
 
 def _fetch_folder(tools: Tools, fetch: FolderFetch) -> bool:

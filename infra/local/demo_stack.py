@@ -52,7 +52,7 @@ def poll_all(stack: LocalStack) -> None:
     now = datetime.now(UTC)
     for minute in (now - timedelta(minutes=2), now + timedelta(minutes=2)):
         stack.tick(minute)
-        stack.drain()
+        stack.drain(delays=True)
 
 
 def poll_until(stack: LocalStack, is_done: Callable[[], int]) -> None:
@@ -64,7 +64,7 @@ def poll_until(stack: LocalStack, is_done: Callable[[], int]) -> None:
         if not missing:
             return
         stack.tick(ahead + timedelta(minutes=number))
-        stack.drain()
+        stack.drain(delays=True)
         before, missing = missing, is_done()
         if missing >= before:
             return

@@ -106,7 +106,7 @@ class Walk:
         self.stack.imap.append(USER, "INBOX", MAIL)
         self.call("POST", "/v1/accounts/anna/check")
         self.stack.tick(datetime.now(UTC))
-        self.stack.drain()
+        self.stack.drain(delays=True)
         self.sync("INBOX")
         (entry,) = self.call("GET", "/v1/archives/customer/k1")["items"]
         self.by_hand(entry["message"])

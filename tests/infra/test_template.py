@@ -9,6 +9,7 @@ from infra.local.intrinsics import references
 from infra.local.translate import translate
 
 from ablage.limits import MESSAGE_BYTES, SINGLE_PUT_BYTES
+from ablage.observability import FILED_DELAY, POLL_LAG
 from ablage.settings import Settings
 from sync.dispatch import BACKFILL_CONCURRENCY
 from sync.poll import THREADS
@@ -349,7 +350,15 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
         ),
         *(("Errors", function) for function in FUNCTIONS),
         *(("ApproximateAgeOfOldestMessage", queue) for queue in ("MatchQueue", "SyncQueue")),
+        *((metric, "AWS::StackName") for metric in (POLL_LAG, FILED_DELAY)),
     }
+
+
+def test_a_stack_that_no_longer_tells_of_its_polls_raises_an_alarm() -> None:
+    alarm = properties("PollLagAlarm")
+
+    assert alarm["TreatMissingData"] == "breaching"
+    assert (alarm["Namespace"], alarm["Dimensions"][0]["Name"]) == ("Ablage", "Stack")
 
 
 def test_dispatch_knows_how_much_backfill_runs_at_once() -> None:

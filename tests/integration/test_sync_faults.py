@@ -61,7 +61,7 @@ def test_a_good_password_clears_the_fault(aws: Storage, imap: EmbeddedImap, user
     poll_once(tools, account)
 
     state = state_of(aws, account)
-    assert (state.status, state.code, state.since, state.interval) == ("active", None, None, 5)
+    assert (state.status, state.code, state.since, state.interval) == ("active", None, None, 1)
 
 
 def test_a_password_sent_a_moment_ago_counts(aws: Storage, imap: EmbeddedImap, user: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from ablage.accounts import Account, AccountState, Folder, slot
+from ablage.habit import Habit
 from ablage.store import keys
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
@@ -62,6 +63,7 @@ def state_item(state: AccountState) -> Item:
         "warnings": list(state.warnings),
         "checked_at": state.checked_at,
         "folder_list": [_folder_value(folder) for folder in state.folders],
+        "habit": _habit_value(state.habit),
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -76,6 +78,7 @@ def state_from_item(item: Item) -> AccountState:
         warnings=tuple(item.get("warnings", ())),
         checked_at=item.get("checked_at"),
         folders=tuple(_folder(value) for value in item.get("folder_list", ())),
+        habit=habit_from_item(item),
     )
 
 
@@ -157,3 +160,20 @@ def _folder_value(folder: Folder) -> dict[str, str]:
 
 def _folder(value: dict[str, str]) -> Folder:
     return Folder(value["id"], value["name"], value["role"], value.get("raw", ""))
+
+
+def _habit_value(habit: Habit) -> dict[str, Any]:
+    return {
+        "since": habit.since,
+        "hours": habit.hours,
+        "recent": list(habit.recent),
+        "awake": habit.awake,
+    }
+
+
+def habit_from_item(item: Item) -> Habit:
+    """Of a state item; a mailbox never looked at has none."""
+    value = item.get("habit")
+    if value is None:
+        return Habit()
+    return Habit(value["since"], value["hours"], tuple(value["recent"]), value["awake"])

@@ -17,8 +17,11 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TenantBody:
+    """`delay`: seconds until a worker sees it, at most 900."""
+
     tenant: TenantId
     body: Body
+    delay: int = 0
 
 
 class Queues:
@@ -60,7 +63,8 @@ class Queues:
             self._send(
                 url,
                 [
-                    _entry(number, message.body) | {"MessageGroupId": message.tenant}
+                    _entry(number, message.body)
+                    | {"MessageGroupId": message.tenant, "DelaySeconds": message.delay}
                     for number, message in enumerate(part)
                 ],
             )
