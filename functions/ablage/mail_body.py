@@ -25,7 +25,8 @@ _NESTED_HEADER = 16 * 1024  # bytes of a nested message that are read for its na
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A part that is not shown as text. `number` counts from 1; `name` is safe to show, may be
-    empty, and is never a storage key; `size` and `sha256` are of the decoded bytes."""
+    empty, and is never a storage key; `size` and `sha256` are of the decoded bytes; by `content_id`
+    an HTML part names its images."""
 
     number: int
     name: str
@@ -33,6 +34,7 @@ class Attachment:
     size: int
     sha256: str
     written_name: str = ""
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ class _Reading:
             len(self.attachments) + 1,
             safe_name(part.name) or _nested_name(kind, content),
         )
-        self.attachments.append(Attachment(number, name, kind, len(content), sha256, part.name))
+        found = Attachment(number, name, kind, len(content), sha256, part.name, part.content_id)
+        self.attachments.append(found)
 
     def _report(self, kind: str, content: bytes) -> None:
         """Its status, and the first mail or header it gives back."""

@@ -16,12 +16,13 @@ _LINE_END = re.compile(rb"\r*\n|\r")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
 _TEXT = MimeField("text/plain", {})
 _NESTED = MimeField("message/rfc822", {})
+_CONTENT_ID = 256  # characters of a Content-ID that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A leaf: its content, still encoded, is `raw[start:end]`. `message/rfc822` is a leaf too.
-    `name` is the file name as written: never a path to write to."""
+    `name` is the file name as written: never a path to write to; `content_id` without brackets."""
 
     content_type: MimeField
     disposition: str
@@ -29,6 +30,7 @@ class Part:
     encoding: str
     start: int
     end: int
+    content_id: str = ""
 
 
 @dataclass(slots=True)
@@ -46,11 +48,18 @@ class PartHeader:
     content_type: MimeField
     disposition: MimeField
     encoding: str
+    content_id: str = ""
 
     def leaf(self, start: int, end: int) -> Part:
         name = written_name(self.disposition, self.content_type)
         return Part(
-            self.content_type, self.disposition.value, name, self.encoding, start, max(start, end)
+            self.content_type,
+            self.disposition.value,
+            name,
+            self.encoding,
+            start,
+            max(start, end),
+            self.content_id,
         )
 
 
@@ -61,7 +70,10 @@ def part_header(fields: dict[str, str], default: MimeField = _TEXT) -> PartHeade
     known = MimeField(written.value or guess, written.parameters)
     encoding = fields.get("content-transfer-encoding", "").strip().lower()
     return PartHeader(
-        known, read_disposition(fields.get("content-disposition", "")), encoding.partition(" ")[0]
+        known,
+        read_disposition(fields.get("content-disposition", "")),
+        encoding.partition(" ")[0],
+        fields.get("content-id", "").strip().strip("<>")[:_CONTENT_ID],
     )
 
 

@@ -34,6 +34,7 @@ read   GET    /v1/messages/{message}
 read   GET    /v1/messages/{message}/attachments/{number}
 read   POST   /v1/explain
 read   GET    /v1/trace
+read   GET    /v1/messages/{message}/html
 read   GET    /v1/messages/{message}/raw
 read   GET    /v1/messages/{message}/filings
 file   PUT    /v1/messages/{message}/filings

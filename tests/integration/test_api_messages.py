@@ -259,7 +259,7 @@ def test_the_link_leads_to_the_bytes_of_this_mail_for_five_minutes(mailbox, send
     body = boto3.client("s3").get_object(Bucket=bucket, Key=path)["Body"].read()
     assert body == raw
     query = parse_qs(parts.query)
-    assert {"300"} <= {*query.get("X-Amz-Expires", []), *_left(query)}
+    assert {"60"} <= {*query.get("X-Amz-Expires", []), *_left(query)}
 
 
 def _left(query):

@@ -11,7 +11,7 @@ from ablage.errors import Gone
 from ablage.store.raw_mail import RawMail
 from ablage.tenancy import TenantId
 
-LINK_SECONDS = 300
+LINK_SECONDS = 60
 
 
 def archive_key(tenant: TenantId, message_id: str, sha256: str) -> str:

@@ -26,7 +26,7 @@ def get_attachment(
     number: Annotated[int, Path(ge=1, le=PARTS, description="As in the message.")],
     caller: Calling,
 ) -> LinkView:
-    """A link to one attachment, to be saved as a file, valid for five minutes."""
+    """A link to one attachment, to be saved as a file, valid for a minute."""
     found = find_message(caller, message)
     if found.facts.size > BODY_BYTES:
         raise Gone("body_too_large", "The mail is too large to be taken apart; see /raw.")

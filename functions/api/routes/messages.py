@@ -50,7 +50,7 @@ def get_message(
 
 @operation("GET", "/v1/messages/{message}/raw", "read")
 def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
-    """A link to the mail as it was received, valid for five minutes."""
+    """A link to the mail as it was received, valid for a minute."""
     found = find_message(caller, message)
     hidden = frozenset() if may_see_bcc(caller, found) else _contents_with_bcc(found)
     url = raw_link(storage(), client("s3"), found, hidden)
