@@ -17,7 +17,8 @@ class Account:
     """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or
     `@domain`; `address` as typed, `own` its exact key. `folders` are the ids to sync; empty means
     Inbox and Sent. Mail of `private_folders` is never filed automatically. `generation` counts the
-    mailboxes the account was pointed at: what was read of one says nothing about the next."""
+    mailboxes the account was pointed at: what was read of one says nothing about the next. `auth`
+    is `password|google|microsoft|microsoft_app`; `delegate` who signs in for a shared mailbox."""
 
     tenant: TenantId
     account_id: str
@@ -40,6 +41,8 @@ class Account:
     created_at: str = ""
     deleted: bool = False
     generation: int = 0
+    auth: str = "password"
+    delegate: str | None = None
 
     def files(self, received_at: str) -> bool:
         """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the

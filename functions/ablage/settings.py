@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Names of this stack's resources (environment variables of the template, upper case).
 
-    `mail_ca_file` and `mail_local_hosts` (`host:port,host:port`) are set by `infra/local` only;
-    the template
-    never has them (a test).
+    `google_client_id` and `microsoft_client_id` are the stack's own OAuth clients, empty for none;
+    their secrets are SSM parameters below `oauth_secrets_path`, never variables.
+
+    `mail_ca_file`, `mail_local_hosts` (`host:port,host:port`), `oauth_local_url` and
+    `oauth_local_mail` (`host:port`) are set by `infra/local` only; the template never has them (a
+    test).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -27,8 +30,14 @@ class Settings(BaseModel):
     stack_name: str = ""
     tenant_claim: str = "tenant"
     scope_prefix: str = ""
+    google_client_id: str = ""
+    microsoft_client_id: str = ""
+    oauth_redirect_uris: str = ""
+    oauth_secrets_path: str = ""
     mail_ca_file: str = ""
     mail_local_hosts: str = ""
+    oauth_local_url: str = ""
+    oauth_local_mail: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -50,21 +50,25 @@ def chosen(account: Account, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
 @contextmanager
 def session_of(tools: Tools, account: Account) -> Iterator[Session]:
     """Raises AccountFault. `account` may be seconds old: before a login counts as refused, the
-    config is read once more, for the user may just have sent the new password."""
+    config is read once more, for the user may just have sent the new password. A token that is
+    refused though it is not over is replaced once."""
     with ExitStack() as stack:
         try:
             session = stack.enter_context(_opened(tools, account))
         except AccountFault as fault:
             newer = _newer(tools, account) if fault.state == "reauth_required" else None
-            if newer is None:
+            if newer is None and fault.code != "access_refused":
                 raise
-            session = stack.enter_context(_opened(tools, newer))
+            again = _opened(tools, newer or account, anew=newer is None)
+            session = stack.enter_context(again)
         yield session
 
 
-def _opened(tools: Tools, account: Account) -> AbstractContextManager[Session]:
-    secret = tools.secrets.open(account.tenant, account.account_id, account.version)
-    return open_session(tools.network, account, secret.text, tools.bounds())
+def _opened(
+    tools: Tools, account: Account, *, anew: bool = False
+) -> AbstractContextManager[Session]:
+    credential = tools.access.credential(account, anew=anew)
+    return open_session(tools.network, account, credential, tools.bounds())
 
 
 def _newer(tools: Tools, account: Account) -> Account | None:

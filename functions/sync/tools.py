@@ -13,6 +13,8 @@ from ablage.settings import settings
 from ablage.store.aws import client
 from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
+from sync.access import Access
+from sync.identity import IdentityProviders
 from sync.walk import Slice
 
 INVOCATION_SECONDS = 110.0  # of the function's 120
@@ -27,7 +29,7 @@ class Tools:
     share."""
 
     storage: Storage
-    secrets: Secrets
+    access: Access
     network: Network
     summary: Summary = field(default_factory=Summary)
     now: Callable[[], float] = time.time
@@ -61,10 +63,13 @@ def rfc3339(at: datetime) -> str:
 
 
 @functools.cache
-def secrets() -> Secrets:
-    return Secrets(storage().table, client("kms"))
+def access() -> Access:
+    known = settings()
+    table = storage().table
+    secrets = Secrets(table, client("kms"), key_id=known.secrets_key_id)
+    return Access(table, secrets, IdentityProviders(known.mail_ca_file), known)
 
 
 def tools() -> Tools:
     """Fresh for each invocation, over what the process keeps warm."""
-    return Tools(storage(), secrets(), Network.from_settings(settings()))
+    return Tools(storage(), access(), Network.from_settings(settings()))

@@ -40,11 +40,17 @@ default_login_user = {login}
 first_valid_uid = 1
 first_valid_gid = 1
 mail_location = sdbox:{folder}/mail/%u
-auth_mechanisms = plain login
+auth_mechanisms = plain login {tokens}
 auth_failure_delay = 0
 passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = {folder}/users/%u
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf.ext
 }}
 userdb {{
   driver = static
@@ -91,6 +97,16 @@ service imap {{
 }}
 """
 
+_OAUTH = """
+introspection_mode = post
+introspection_url = {introspection_url}
+tokeninfo_url =
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+_NOBODY = "http://127.0.0.1:9/"  # no token is good
+
 
 def executable() -> str | None:
     """Dovecot's path; None where it is not installed."""
@@ -115,16 +131,24 @@ def _owners() -> _Owners:
 
 
 class Dovecot(Mailboxes):
-    """Up when constructed; `stop` ends it and removes its folder."""
+    """Up when constructed; `stop` ends it and removes its folder. Access tokens are good that the
+    identity provider at `introspection_url` says are, by the mechanisms `tokens`."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        certificates: Certificates,
+        introspection_url: str = _NOBODY,
+        tokens: str = "xoauth2 oauthbearer",
+    ) -> None:
         super().__init__(certificates.ca_file)
         program = executable()
         if program is None:
             raise FileNotFoundError("Dovecot is not installed (Debian: dovecot-imapd)")
         self._folder = Path(tempfile.mkdtemp(prefix="ablage-dovecot-"))
         self.port = _free_port()
-        self._prepare(_owners(), certificates)
+        self._prepare(_owners(), certificates, tokens)
+        oauth = _OAUTH.format(introspection_url=introspection_url)
+        (self._folder / "oauth2.conf.ext").write_text(oauth)
         self._process = subprocess.Popen(  # noqa: S603  our own arguments
             [program, "-F", "-c", str(self._folder / "dovecot.conf")],
             stdin=subprocess.DEVNULL,
@@ -141,7 +165,7 @@ class Dovecot(Mailboxes):
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _prepare(self, owners: _Owners, certificates: Certificates) -> None:
+    def _prepare(self, owners: _Owners, certificates: Certificates, tokens: str) -> None:
         self._folder.chmod(0o755)  # the mail user walks through it
         for name in ("run", "state", "mail", "users"):
             (self._folder / name).mkdir()
@@ -149,7 +173,11 @@ class Dovecot(Mailboxes):
             shutil.chown(self._folder / "mail", owners.mail, owners.mail_group)
         (self._folder / "dovecot.conf").write_text(
             _CONFIGURATION.format(
-                folder=self._folder, certificates=certificates, port=self.port, **vars(owners)
+                folder=self._folder,
+                certificates=certificates,
+                port=self.port,
+                tokens=tokens,
+                **vars(owners),
             )
         )
 

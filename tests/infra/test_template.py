@@ -14,7 +14,7 @@ from ablage.settings import Settings
 from sync.dispatch import BACKFILL_CONCURRENCY
 from sync.poll import THREADS
 
-LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts"}
+LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts", "oauth_local_url", "oauth_local_mail"}
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
 ROUTES = """
 read   GET    /v1/me
@@ -102,14 +102,21 @@ def roles_with(action: str) -> set[str]:
     return {role for role in of_type("AWS::IAM::Role") if action in allowed(role)}
 
 
-def test_only_sync_opens_secrets_and_only_the_api_seals_them() -> None:
+def test_only_sync_opens_secrets() -> None:
     assert roles_with("kms:Decrypt") == {"SyncRole"}
-    assert roles_with("kms:Encrypt") == {"ApiRole"}
+    assert roles_with("kms:Encrypt") == {"ApiRole", "SyncRole"}
+
+
+def test_only_sync_reads_the_stack_s_own_secrets_and_no_variable_holds_one() -> None:
+    assert roles_with("ssm:GetParameter") == {"SyncRole"}
+    variables = properties("SyncFunction")["Environment"]["Variables"]
+    assert not [name for name in variables if "SECRET" in name and name != "SECRETS_KEY_ID"
+                and name != "OAUTH_SECRETS_PATH"]  # fmt: skip
 
 
 def test_secrets_are_used_only_with_their_whole_context() -> None:
     for role in ("SyncRole", "ApiRole"):
-        (statement,) = [s for s in statements(role) if str(s["Action"]).startswith("kms:")]
+        (statement,) = [s for s in statements(role) if "kms:" in str(s["Action"])]
 
         assert statement["Condition"] == {
             "Null": {

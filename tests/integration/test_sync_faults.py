@@ -68,7 +68,7 @@ def test_a_password_sent_a_moment_ago_counts(aws: Storage, imap: EmbeddedImap, u
     stale = connect_mailbox(aws, imap, user)
     put_secret(aws, stale, "old and wrong")
     tools = tools_for(aws, imap)
-    tools.secrets.open(TENANT, "box", stale.version)
+    tools.access.credential(stale)
     put_account(aws, replace(stale, version=2))
     put_secret(aws, stale, PASSWORD)
 

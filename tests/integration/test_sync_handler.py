@@ -35,9 +35,9 @@ def local(aws: Storage, imap: EmbeddedImap, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MAIL_CA_FILE", str(imap.ca_file))
     monkeypatch.setenv("MAIL_LOCAL_HOSTS", f"{imap.host}:{imap.port}")
     settings.cache_clear()
-    tools_module.secrets.cache_clear()
+    tools_module.access.cache_clear()
     yield aws
-    tools_module.secrets.cache_clear()
+    tools_module.access.cache_clear()
     settings.cache_clear()
 
 

@@ -16,6 +16,8 @@ from ablage.store.aws import client
 from ablage.store.secrets import Secret, Secrets, seal
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
+from sync.access import Access
+from sync.identity import IdentityProviders
 from sync.tools import Tools
 
 TENANT = TenantId("acme")
@@ -31,8 +33,10 @@ def network(server: Server) -> Network:
 
 
 def tools_for(where: Storage, server: Server, **changes: Any) -> Tools:
-    secrets = Secrets(where.table, client("kms"))
-    return replace(Tools(where, secrets, network(server)), **changes)
+    known = settings()
+    secrets = Secrets(where.table, client("kms"), key_id=known.secrets_key_id)
+    access = Access(where.table, secrets, IdentityProviders(str(server.ca_file)), known)
+    return replace(Tools(where, access, network(server)), **changes)
 
 
 def connect_mailbox(

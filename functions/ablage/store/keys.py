@@ -52,6 +52,28 @@ def secret(tenant: TenantId, account_id: str) -> Key:
     return _pk(tenant, "SECRET", account_id), "SECRET"
 
 
+def secrets(tenant: TenantId, account_id: str) -> str:
+    """Partition of an account's secret and of the code that will replace it."""
+    return secret(tenant, account_id)[0]
+
+
+def secret_code(tenant: TenantId, account_id: str) -> Key:
+    return secrets(tenant, account_id), "CODE"
+
+
+def client_secret(tenant: TenantId, provider: str) -> Key:
+    """No account id holds an `@`."""
+    return secret(tenant, f"@{provider}")
+
+
+def oauth_client(tenant: TenantId, provider: str) -> Key:
+    return _pk(tenant, "OAUTH"), f"CLIENT#{provider}"
+
+
+def oauth_state(tenant: TenantId, digest: str) -> Key:
+    return _pk(tenant, "OAUTHSTATE", digest), "STATE"
+
+
 def message(tenant: TenantId, message_id: str) -> Key:
     return _pk(tenant, "MESSAGE", message_id), "MESSAGE"
 

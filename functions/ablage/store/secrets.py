@@ -54,9 +54,14 @@ class Secrets:
     seconds."""
 
     def __init__(
-        self, table: Table, client: Any, clock: Callable[[], float] = time.monotonic
+        self,
+        table: Table,
+        client: Any,
+        clock: Callable[[], float] = time.monotonic,
+        key_id: str = "",
     ) -> None:
         self._table = table
+        self._key_id = key_id
         self._client = client
         self._clock = clock
         self._opened: dict[tuple[TenantId, str, int], tuple[float, Secret]] = {}
@@ -79,16 +84,24 @@ class Secrets:
         item = self._table.get(keys.secret(tenant, account_id), consistent=True)
         if item is None:
             raise _missing()
+        return Secret(item["kind"], self.unseal(tenant, account_id, item["kind"], item["sealed"]))
+
+    def unseal(self, tenant: TenantId, account_id: str, kind: str, sealed: bytes) -> str:
+        """Raises AccountFault `secret_missing` when it does not open as this account's."""
         try:
             answer = self._client.decrypt(
-                CiphertextBlob=item["sealed"],
-                EncryptionContext=_context(tenant, account_id, item["kind"]),
+                CiphertextBlob=sealed, EncryptionContext=_context(tenant, account_id, kind)
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == "InvalidCiphertextException":
                 raise _missing() from error
             raise
-        return Secret(item["kind"], answer["Plaintext"].decode())
+        return str(answer["Plaintext"].decode())
+
+    def seal(self, tenant: TenantId, account_id: str, secret: Secret) -> bytes:
+        """Raises InvalidInput `secret_too_long`."""
+        sealed = seal(self._client, self._key_id, tenant, account_id, secret)["sealed"]
+        return bytes(sealed)
 
 
 def _missing() -> AccountFault:

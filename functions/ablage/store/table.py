@@ -239,8 +239,10 @@ def update_action(
     }
 
 
-def delete_action(key: Key) -> dict[str, Any]:
-    return {"Delete": {"Key": _key(key)}}
+def delete_action(
+    key: Key, condition: str | None = None, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {"Delete": {"Key": _key(key)} | _conditions(condition, values)}
 
 
 def _conditions(condition: str | None, values: Mapping[str, Any] | None) -> dict[str, Any]:

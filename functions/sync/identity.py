@@ -1,0 +1,164 @@
+"""Talking to OAuth providers: token and revocation endpoints. Sync alone does.
+
+No redirects, verified TLS, a bounded body, an end to each call; answers become values or faults in
+our words, never a provider's text."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from ablage.errors import AccountFault
+from ablage.mailbox.network import tls_context
+
+CALL_SECONDS = 10.0
+READ_SECONDS = 5.0
+ANSWER_BYTES = 64 * 1024
+DEFAULT_LIFETIME = 300  # seconds, where none is told (RFC 6749 leaves it open)
+LONGEST_LIFETIME = 24 * 3600
+
+_DETAILS = {
+    "access_revoked": "The access that was granted has ended. Authorize the mailbox again.",
+    "sign_in_required": "The provider wants the person to sign in. Authorize the mailbox again.",
+    "client_refused": "The provider refuses our OAuth client. Check its id, secret, expiry and "
+    "permissions; mailboxes go on by themselves when a new secret is set.",
+    "client_missing": "No OAuth client is registered for this provider. Register one.",
+    "consent_incomplete": "Access to mail was not granted. Authorize again and leave all boxes "
+    "ticked.",
+    "wrong_mailbox": "Somebody else signed in than the address of this mailbox. Authorize again "
+    "as that person, or name who signs in as its delegate.",
+    "token_too_long": "The refresh token has more than 4096 bytes: nobody can keep it.",
+    "provider_unavailable": "The provider's sign-in does not answer; we try again.",
+}
+_TRANSIENT = "provider_unavailable"
+_ERRORS = {
+    "invalid_grant": "access_revoked",
+    "access_denied": "access_revoked",
+    "interaction_required": "sign_in_required",
+    "login_required": "sign_in_required",
+    "consent_required": "sign_in_required",
+    "invalid_client": "client_refused",
+    "unauthorized_client": "client_refused",
+    "invalid_scope": "client_refused",
+    "invalid_request": "client_refused",
+    "unsupported_grant_type": "client_refused",
+    "invalid_resource": "client_refused",
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`lifetime` in seconds; `claims` of the ID token, which came straight from the provider over
+    TLS and needs no signature check (OpenID Connect Core 3.1.3.7)."""
+
+    access: str = field(repr=False)
+    lifetime: int
+    refresh: str | None = field(default=None, repr=False)
+    scope: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def oauth_fault(code: str) -> AccountFault:
+    state = "degraded" if code == _TRANSIENT else "reauth_required"
+    return AccountFault(code, _DETAILS[code], state)
+
+
+class IdentityProviders:
+    """One per warm function. `ca_file` adds a CA to the public ones; `clock` counts seconds."""
+
+    def __init__(self, ca_file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = urllib3.PoolManager(ssl_context=tls_context(ca_file), retries=False)
+        self._clock = clock
+
+    def tokens(self, url: str, form: Mapping[str, str]) -> Tokens:
+        """Raises AccountFault: `provider_unavailable`, or a final refusal with the state
+        `reauth_required`."""
+        status, body = self._post(url, form)
+        answer = _object(body)
+        if status == 200 and answer is not None:
+            return _tokens(answer)
+        error = answer.get("error") if answer is not None and 400 <= status < 500 else None
+        raise oauth_fault(_ERRORS.get(str(error), _TRANSIENT) if error else _TRANSIENT)
+
+    def revoke(self, url: str, token: str) -> bool:
+        """Whether the token is dead now: revoked, or none any more (RFC 7009 2.2)."""
+        try:
+            status, _ = self._post(url, {"token": token})
+        except AccountFault:
+            return False
+        return status in {200, 400}
+
+    def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+        end = self._clock() + CALL_SECONDS
+        try:
+            answer = self._pool.request(
+                "POST",
+                url,
+                fields=dict(form),
+                encode_multipart=False,
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(total=READ_SECONDS),
+                preload_content=False,
+            )
+            try:
+                return int(answer.status), self._body(answer, end)
+            finally:
+                answer.close()
+        except urllib3.exceptions.HTTPError:
+            raise oauth_fault(_TRANSIENT) from None
+
+    def _body(self, answer: Any, end: float) -> bytes:
+        body = b""
+        while piece := answer.read1(ANSWER_BYTES):
+            body += piece
+            if len(body) > ANSWER_BYTES or self._clock() > end:
+                raise oauth_fault(_TRANSIENT)
+        return body
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _tokens(answer: Mapping[str, Any]) -> Tokens:
+    access = _text(answer.get("access_token"))
+    if not access:
+        raise oauth_fault(_TRANSIENT)
+    return Tokens(
+        access,
+        _lifetime(answer.get("expires_in")),
+        _text(answer.get("refresh_token")) or None,
+        _text(answer.get("scope")) or None,
+        _claims(_text(answer.get("id_token"))),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _lifetime(value: Any) -> int:
+    """Some send it as text."""
+    text = str(value)
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return min(seconds or DEFAULT_LIFETIME, LONGEST_LIFETIME)
+
+
+def _claims(id_token: str) -> Mapping[str, Any]:
+    parts = id_token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    except ValueError:
+        return {}
+    return _object(body) or {}
