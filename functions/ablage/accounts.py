@@ -2,6 +2,7 @@
 (`ablage.store.accounts`)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ablage.habit import Habit
@@ -10,15 +11,18 @@ from ablage.tenancy import TenantId
 RETENTION_CLASSES = ("30d", "90d", "365d")
 DEFAULT_INTERVAL = 5  # minutes
 SYNC_DAYS_BACK = 30
+FOLDER_MODES = ("auto", "on_demand", "never", "private")
+SYNC_FOLDERS = ("inbox_and_sent", "all", "chosen")
 
 
 @dataclass(frozen=True)
 class Account:
     """`filing_since` is RFC 3339 UTC to the second; `aliases` are normalised addresses or
-    `@domain`; `address` as typed, `own` its exact key. `folders` are the ids to sync; empty means
-    Inbox and Sent. Mail of `private_folders` is never filed automatically. `generation` counts the
-    mailboxes the account was pointed at: what was read of one says nothing about the next. `auth`
-    is `password|google|microsoft|microsoft_app`; `delegate` who signs in for a shared mailbox."""
+    `@domain`; `address` as typed, `own` its exact key. `sync_folders` says which folders are read
+    by themselves, `folder_modes` (by folder id) what a person decided otherwise, as in
+    `ablage.folder_modes`. `generation` counts the mailboxes the account was pointed at: what was
+    read of one says nothing about the next. `auth` is `password|google|microsoft|microsoft_app`;
+    `delegate` who signs in for a shared mailbox."""
 
     tenant: TenantId
     account_id: str
@@ -35,8 +39,8 @@ class Account:
     owner: str | None = None
     viewers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    private_folders: tuple[str, ...] = ()
+    sync_folders: str = "inbox_and_sent"
+    folder_modes: Mapping[str, str] = field(default_factory=dict)
     retention: str = "30d"
     created_at: str = ""
     deleted: bool = False
@@ -57,23 +61,34 @@ class Account:
 INTERVALS = (1, 5, 15, 60)  # minutes; each is a tier of the due index
 
 
+ALL_MAIL = hashlib.sha256(b"\\All").hexdigest()[:16]
+"""Folder id of every mail of a Gmail mailbox, for each of them lies in All Mail once; its localized
+name may change."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """A folder as sync listed it. `name` is decoded for people; `raw` is what the server calls it
     (modified UTF-7 or whatever it sent, latin-1); `role` is
-    `inbox|sent|drafts|trash|junk|archive|all` or ``."""
+    `inbox|sent|drafts|trash|junk|archive|all|flagged|important|private` or ``; `foreign`: another
+    user's, or shared. The counts are of the last listing, None where it did not tell them."""
 
     folder_id: str
     name: str
     role: str = ""
     raw: str = ""
+    foreign: bool = False
+    messages: int | None = None
+    uidvalidity: int | None = None
+    uidnext: int | None = None
 
 
 @dataclass(frozen=True)
 class AccountState:
     """What sync found out. `status` is `connecting|active|reauth_required|degraded|paused`; `code`,
     `detail` and `since` (RFC 3339 UTC) describe a fault and are None without one; `interval` is the
-    polling tier in minutes, `habit` what it follows."""
+    polling tier in minutes, `habit` what it follows; `gmail`: the server has Gmail's extensions
+    (X-GM-EXT-1)."""
 
     status: str = "connecting"
     code: str | None = None
@@ -84,6 +99,7 @@ class AccountState:
     checked_at: str | None = None
     folders: tuple[Folder, ...] = ()
     habit: Habit = field(default_factory=Habit)
+    gmail: bool = False
 
 
 def uidvalidity_in(generation: int, uidvalidity: int) -> int:

@@ -20,6 +20,7 @@ TEXT_BYTES = 2 * 1024 * 1024  # decoded text, and HTML, that is kept of one mail
 SNIPPET_BYTES = 160
 REQUEST_BYTES = 64 * 1024  # the largest body the API reads
 NAME_CHARACTERS = 200  # of a contact or customer
+FOLDER_MODES = 200  # folders of an account with a mode of their own
 LIST_ELEMENTS = 50  # aliases, viewers, folders, own domains: of one list a caller sets
 MESSAGES_COUNTED = 1000  # how far a warning counts the messages it affects
 TEXT_SHOWN_BYTES = 64 * 1024  # of a mail's text in an answer

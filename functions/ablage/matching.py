@@ -11,6 +11,7 @@ from itertools import islice
 from ablage.accounts import Account
 from ablage.addresses import Address, normalise
 from ablage.authentication import FAIL, NO_EVIDENCE, NONE, Evidence, verdict
+from ablage.folder_modes import is_private
 from ablage.knowledge import IndexEntry, Knowledge, block_keys, index_keys
 from ablage.limits import FILINGS_PER_MESSAGE
 from ablage.messages import HELD_FAIL, OWN_ADDRESS, AddressDecision, identity
@@ -133,7 +134,7 @@ def _private(parties: Parties, account: Account) -> str:
     """What marks it private: `header`, `folder` or nothing."""
     if parties.sensitivity in PRIVATE_SENSITIVITY:
         return "header"
-    return "folder" if parties.folder in account.private_folders else ""
+    return "folder" if is_private(account, parties.folder, parties.role) else ""
 
 
 def authenticated(parties: Parties, account: Account) -> str:

@@ -16,7 +16,8 @@ class Policy:
     """`own_domains` and `internal_addresses` are normalised.
 
     `fan_out_flag`: a message that one address files at more contacts is flagged. `acknowledged`
-    are entities (`contact#id`), for `own_address="ask"`.
+    are entities (`contact#id`), for `own_address="ask"`. `follow_moves`: mail moved before it was
+    read is looked for in other folders.
     """
 
     match_subaddress: bool = False
@@ -31,6 +32,7 @@ class Policy:
     hold_fail: bool = False
     fan_out_flag: int = 25
     backfill_days: int = 30
+    follow_moves: bool = True
     version: int = 0
 
 

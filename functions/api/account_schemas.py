@@ -41,6 +41,8 @@ Person = Annotated[StrictStr, Field(min_length=1, max_length=128, pattern=_NO_CO
 FolderId = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{16}$")]
 FolderIds = Annotated[list[FolderId], Field(max_length=limits.LIST_ELEMENTS)]
 People = Annotated[list[Person], Field(max_length=limits.LIST_ELEMENTS)]
+FolderMode = Literal["auto", "on_demand", "never", "private"]
+SyncFolders = Literal["inbox_and_sent", "all", "chosen"]
 Retention = Literal["30d", "90d", "365d"]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 
@@ -65,9 +67,18 @@ class AccountSettings(Body):
     aliases: Texts = Field(
         default=[], description="Further own addresses of the mailbox, or @domain."
     )
-    folders: FolderIds = Field(default=[], description="Ids; none means Inbox and Sent.")
-    private_folders: FolderIds = Field(
-        default=[], description="Ids; mail synced from them is never filed automatically."
+    sync_folders: SyncFolders = Field(
+        default="inbox_and_sent",
+        description="Which folders are read by themselves: Inbox and every Sent folder; all of the "
+        "mailbox's own but junk, trash, drafts and private ones; or only those of mode auto. Of "
+        "Gmail the first two read All Mail.",
+    )
+    folder_modes: dict[FolderId, FolderMode | None] = Field(
+        default={},
+        max_length=limits.FOLDER_MODES,
+        description="By folder id, on top of sync_folders: auto (read by every poll), on_demand "
+        "(when asked), never (not even when asked), private (when asked; never filed "
+        "automatically). PATCH changes the folders it names; null gives one back its default.",
     )
     retention: Retention = Field(default="30d", description="How long unfiled mail is kept.")
 
@@ -109,8 +120,8 @@ class AccountView(BaseModel):
     owner: str | None
     viewers: list[str]
     aliases: list[str]
-    folders: list[str]
-    private_folders: list[str]
+    sync_folders: str
+    folder_modes: dict[str, str]
     retention: str
     created_at: str
     version: int
@@ -128,7 +139,14 @@ class AccountDetail(AccountView):
 class FolderView(BaseModel):
     id: str
     name: str
-    role: str
+    role: str = Field(
+        description="inbox, sent, drafts, trash, junk, archive, all, flagged, important, private, "
+        "or empty."
+    )
+    mode: str = Field(description="auto, on_demand, never or private.")
+    synced: bool = Field(description="Whether polls read it.")
+    shared: bool = Field(description="Another user's, or shared.")
+    messages: int | None = Field(description="As last counted, if the server told.")
 
 
 class SyncBody(Body):

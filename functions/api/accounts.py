@@ -9,6 +9,7 @@ from ablage.accounts import SYNC_DAYS_BACK, Account
 from ablage.addresses import ascii_domain, normalise
 from ablage.domains import is_free_mail, is_public_suffix
 from ablage.errors import InvalidInput
+from ablage.limits import FOLDER_MODES
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
 from api.account_schemas import (
@@ -21,8 +22,7 @@ from api.account_schemas import (
 )
 from api.clock import now, now_text, utc_text
 
-_LISTS = ("viewers", "folders", "private_folders")
-_PLAIN = ("port", "username", "sync", "owner", "retention")
+_PLAIN = ("port", "username", "sync", "owner", "retention", "sync_folders")
 
 
 def new_account(
@@ -69,7 +69,10 @@ def check_password(standing: Account, wanted: Account, *, is_sent: bool) -> None
 
 def _with(account: Account, sent: dict[str, Any]) -> Account:
     changes = {name: sent[name] for name in _PLAIN if name in sent}
-    changes |= {name: tuple(dict.fromkeys(sent[name])) for name in _LISTS if name in sent}
+    if "viewers" in sent:
+        changes["viewers"] = tuple(dict.fromkeys(sent["viewers"]))
+    if "folder_modes" in sent:
+        changes["folder_modes"] = _modes(account, sent["folder_modes"])
     if "host" in sent:
         changes["host"] = _host(sent["host"])
     if "aliases" in sent:
@@ -77,6 +80,16 @@ def _with(account: Account, sent: dict[str, Any]) -> Account:
     if "automatic_filing" in sent:
         changes |= _filing(account, sent["automatic_filing"])
     return replace(account, **changes)
+
+
+def _modes(account: Account, sent: dict[str, str | None]) -> dict[str, str]:
+    """A person sets one folder's at a time: what is not named stays."""
+    merged = {**account.folder_modes, **sent}
+    modes = {folder: mode for folder, mode in merged.items() if mode is not None}
+    if len(modes) > FOLDER_MODES:
+        detail = f"At most {FOLDER_MODES} folders have a mode of their own; see sync_folders."
+        raise InvalidInput("too_many_folders", detail, "/folder_modes")
+    return modes
 
 
 def _filing(account: Account, filing: AutomaticFiling) -> dict[str, Any]:
@@ -146,8 +159,8 @@ def view(account: Account, state: Item | None) -> AccountView:
         owner=account.owner,
         viewers=list(account.viewers),
         aliases=list(account.aliases),
-        folders=list(account.folders),
-        private_folders=list(account.private_folders),
+        sync_folders=account.sync_folders,
+        folder_modes=dict(account.folder_modes),
         retention=account.retention,
         created_at=account.created_at,
         version=account.version,

@@ -67,8 +67,9 @@ def of_validation(found: Sequence[Any]) -> dict[str, Any]:
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    """`("body", "addresses", 1)` is `/addresses/1`; `("query", "limit")` is `limit`."""
-    where, *path = map(str, location)
+    """`("body", "addresses", 1)` is `/addresses/1`; `("query", "limit")` is `limit`. `[key]` is
+    pydantic's word for a bad key."""
+    where, *path = (str(part) for part in location if part != "[key]")
     if where != "body":
         return ".".join(path)
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

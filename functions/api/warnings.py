@@ -8,8 +8,9 @@ from itertools import islice
 
 from ablage import limits
 from ablage.accounts import Account
+from ablage.folder_modes import hides_all_mail
 from ablage.store import accounts, address_index, keys, projection
-from ablage.store.table import Table
+from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
 from api.clock import now_epoch
 from api.schemas import Warning_
@@ -53,6 +54,17 @@ def alias_warnings(account: Account, seen: Iterable[str]) -> list[Warning_]:
         for address in sorted(seen)
         if not {address, "@" + address.rpartition("@")[2]} & {account.own, *account.aliases}
     ]
+
+
+def hidden_mail_warnings(state: Item | None) -> list[Warning_]:
+    """Gmail that hides All Mail from IMAP: what a filter archives is then not seen."""
+    if state is None or not hides_all_mail(accounts.state_from_item(state)):
+        return []
+    detail = (
+        "All Mail is hidden from IMAP, so only Inbox and Sent are read: mail that a filter "
+        "archives is missed. Show it in Gmail's settings, under Labels."
+    )
+    return [Warning_(code="all_mail_hidden", detail=detail)]
 
 
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:

@@ -9,6 +9,7 @@ from ablage.accounts import Account
 from ablage.addresses import NORMALISER_VERSION, Address, normalise
 from ablage.batches import undone
 from ablage.errors import Gone, NotFound
+from ablage.folder_modes import is_private
 from ablage.mail import read_mail
 from ablage.mail_parties import parties_of
 from ablage.matching import Knowledge, Parties, decide, vouched_for
@@ -180,4 +181,4 @@ class Plans:
 
 def _is_private(copy: Copy, accounts: Mapping[str, Account]) -> bool:
     account = accounts.get(copy.account_id)
-    return account is not None and copy.folder_id in account.private_folders
+    return account is not None and is_private(account, copy.folder_id, copy.role)

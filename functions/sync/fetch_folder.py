@@ -1,20 +1,23 @@
 """New mail of one folder, under the account's lease: into the raw bucket, and then, and only then,
 the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from ablage.accounts import SYNC_DAYS_BACK, Account, Folder
 from ablage.errors import AccountFault
+from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import Session
-from ablage.mailbox.status import FolderStatus, Listed
+from ablage.mailbox.status import Listed
 from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, move_cursor
 from ablage.store.raw_mail import RawKey, RawMetadata
 from sync.tools import Tools, rfc3339
 from sync.walk import Slice, Walk
+
+LEAP = 1000
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def as_time(text: str) -> datetime:
 class FolderFetch:
     """`fence` from the lease; `told` is STATUS from before the folder was opened. `cursor` is what
     stands in the table, or the begin of a new one. `has_mail` once a body came: only then a mail
-    that does not come is that mail's fault; `has_news` if one was no part of a first listing."""
+    that does not come is that mail's fault; `has_news` if one was no part of a first listing.
+    `missing` mails were given a UID since the last look and are gone; `follow` looks for them
+    elsewhere before this look counts as done."""
 
     tools: Tools
     session: Session
@@ -79,8 +84,11 @@ class FolderFetch:
     fence: int
     share: Slice
     told: FolderStatus | None = None
+    follow: Callable[[], bool] = lambda: True
     has_mail: bool = field(default=False, init=False)
     has_news: bool = field(default=False, init=False)
+    missing: int = field(default=0, init=False)
+    high_before: int = field(default=0, init=False)
 
     def run(self) -> bool:
         """False when the share was used up before the end. Raises AccountFault, ConditionFailed
@@ -90,7 +98,7 @@ class FolderFetch:
         if self.cursor.room <= 0:
             self._try_again(self.cursor.open_problems)
         earlier = self.cursor.open_problems
-        finished = self._walk()
+        finished = self._walk(opened) and self._follow()
         if finished:
             self._finish(opened)
         if finished and self.has_mail:
@@ -128,13 +136,31 @@ class FolderFetch:
             return False
         return self.session.last_uid() < opened.uidnext
 
-    def _walk(self) -> bool:
+    def _follow(self) -> bool:
+        """The folder is open again behind it."""
+        if not self.missing and not self._was_cut:
+            return True
+        self.tools.summary.count("moved_before_sync", self.missing)
+        finished = self.follow()
+        self.session.examine(self.folder)
+        return finished
+
+    @property
+    def _was_cut(self) -> bool:
+        """An earlier slice read on without looking elsewhere: nobody knows what it missed."""
+        cursor = self.cursor
+        return not cursor.since and 0 < (cursor.uidnext_seen or 0) <= self.high_before
+
+    def _walk(self, opened: FolderStatus) -> bool:
         self._give_up_stuck()
         cursor = self.cursor
         since = as_time(cursor.since) if cursor.since else None
         uids = self.session.new_uids(cursor.high, _day(since))
+        self.missing, self.high_before = missing(cursor, opened, uids), cursor.high
         walk = Walk(self.session, self.share, cursor.high, since, cursor.stuck, cursor.room)
-        return walk.run(uids, self._store, lambda: self._commit(walk))
+        finished = walk.run(uids, self._store, lambda: self._commit(walk))
+        self.missing += 0 if cursor.since else walk.gone
+        return finished
 
     def _store(self, mail: Fetched) -> None:
         place = Place(self.account, self.folder, self.cursor.key_uidvalidity)
@@ -220,6 +246,16 @@ class FolderFetch:
         self.cursor = move_cursor(
             self.tools.storage.table, account.tenant, account.account_id, cursor, self.fence
         )
+
+
+def missing(cursor: Cursor, opened: FolderStatus, uids: Sequence[int]) -> int:
+    """How many UIDs were given out since the last look and are not there. Of a first listing nobody
+    knows; a leap of more than LEAP is how the server counts (web.de, GMX)."""
+    if cursor.since or cursor.uidnext_seen is None or opened.uidnext is None:
+        return 0
+    first = max(cursor.uidnext_seen, cursor.high + 1)
+    gap = opened.uidnext - first - sum(first <= uid < opened.uidnext for uid in uids)
+    return gap if 0 < gap <= LEAP else 0
 
 
 def _day(at: datetime | None) -> date | None:

@@ -5,18 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from ablage.accounts import Account, AccountState, Folder
-from ablage.errors import AccountFault, NotFound
+from ablage.errors import AccountFault, InvalidInput, NotFound
+from ablage.folder_modes import check_mode, polled
+from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
-from ablage.mailbox.status import FolderStatus
 from ablage.store import jobs
 from ablage.store.accounts import get_account, get_state
-from ablage.store.cursors import PROBLEM_TRIES, get_cursor
+from ablage.store.cursors import PROBLEM_TRIES
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, since_of, store_mail
-from sync.sync_account import MORE_SECONDS, Seen, chosen, save_state, session_of
+from sync.follow import key_uidvalidity, remembering
+from sync.sync_account import MORE_SECONDS, Seen, save_state, session_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
 
@@ -37,8 +39,8 @@ def run_job(tools: Tools, tenant: TenantId, job_id: str) -> None:
     try:
         seen = _seen(tools, job)
         _work(tools, job, seen)
-    except NotFound as missing:
-        jobs.fail(table, tenant, job_id, missing.code, missing.detail)
+    except (NotFound, InvalidInput) as refused:
+        jobs.fail(table, tenant, job_id, refused.code, refused.detail)
 
 
 def _seen(tools: Tools, job: Job) -> Seen:
@@ -56,14 +58,13 @@ def _work(tools: Tools, job: Job, seen: Seen) -> None:
     syncing = SyncJob(tools, seen.account, job)
     try:
         with session_of(tools, seen.account) as session:
-            folders = session.folders()
-            state = healthy(seen.state, folders, tools.time())
+            state = _listed(tools, seen, session)
             is_asked = job.kind == "sync" and not job.progress
             save_state(tools, seen, watched(state, tools.time()) if is_asked else state)
             if job.kind == "sync":
-                syncing.run(session, folders)
+                syncing.run(session, state)
             else:
-                jobs.finish(table, job.tenant, job.job_id, _result(seen.account, folders))
+                jobs.finish(table, job.tenant, job.job_id, _result(seen.account, state))
     except AccountFault as fault:
         tools.summary.count(f"fault_{fault.code}")
         save_state(tools, seen, faulty(seen.state, fault, tools.time()))
@@ -77,17 +78,23 @@ def _is_final(job: Job, fault: AccountFault) -> bool:
     return job.kind != "sync" or is_refused or job.attempts >= ATTEMPTS
 
 
-def _result(account: Account, folders: tuple[Folder, ...]) -> dict[str, Any]:
-    synced = {folder.folder_id for folder in chosen(account, folders)}
+def _listed(tools: Tools, seen: Seen, session: Session) -> AccountState:
+    folders = remembering(session.folders(), seen.state.folders)
+    known = replace(seen.state, gmail=session.is_gmail)
+    return healthy(known, folders, tools.time())
+
+
+def _result(account: Account, state: AccountState) -> dict[str, Any]:
+    synced = polled(account, state)
     return {
         "folders": [
             {
                 "id": folder.folder_id,
                 "name": folder.name,
                 "role": folder.role,
-                "synced": folder.folder_id in synced,
+                "synced": folder in synced,
             }
-            for folder in folders
+            for folder in state.folders
         ]
     }
 
@@ -102,28 +109,31 @@ class SyncJob:
     account: Account
     job: Job
 
-    def run(self, session: Session, folders: tuple[Folder, ...]) -> None:
-        """Raises AccountFault, NotFound `folder_not_found`, `folder_missing`."""
+    def run(self, session: Session, state: AccountState) -> None:
+        """Raises AccountFault, NotFound `folder_not_found`, `folder_missing`, InvalidInput
+        `folder_never_synced`."""
         table, job = self.tools.storage.table, self.job
         share = self.tools.share(MORE_SECONDS)
-        finished = all(self._folder(session, folder, share) for folder in self._wanted(folders))
+        finished = all(self._folder(session, folder, share) for folder in self._wanted(state))
         if finished:
             jobs.mark_synced(table, self.job)
         else:
             jobs.yield_job(table, job.tenant, job.job_id, self.tools.epoch())
 
-    def _wanted(self, folders: tuple[Folder, ...]) -> list[Folder]:
+    def _wanted(self, state: AccountState) -> list[Folder]:
         """As named, or the account's own; the finished ones left out."""
-        known = {folder.folder_id: folder for folder in folders}
+        known = {folder.folder_id: folder for folder in state.folders}
         if any(folder_id not in known for folder_id in self.job.folders):
             raise NotFound("folder_not_found", "A folder of this job is not in the mailbox.")
         named = [known[folder_id] for folder_id in dict.fromkeys(self.job.folders)]
-        named = named or list(chosen(self.account, folders))
+        for folder in named:
+            check_mode(self.account, state, folder)
+        named = named or list(polled(self.account, state))
         return [f for f in named if not self.job.progress.get(f.folder_id, {}).get("finished")]
 
     def _folder(self, session: Session, folder: Folder, share: Slice) -> bool:
         opened = _examined(session, folder)
-        before = self._progress(folder, self._key_uidvalidity(folder, opened.uidvalidity or 0))
+        before = self._progress(folder, key_uidvalidity(self.tools, self.account, folder, opened))
         since = self._since()
         uids = session.new_uids(before["high"], since.date())
         walk = Walk(session, share, before["high"], since, before["stuck"])
@@ -139,14 +149,6 @@ class SyncJob:
             return False
         commit(finished=True)
         return True
-
-    def _key_uidvalidity(self, folder: Folder, uidvalidity: int) -> int:
-        """As polls store this folder's mails."""
-        account = self.account
-        place = self.tools.storage.table, account.tenant, account.account_id
-        cursor = get_cursor(*place, folder.folder_id)
-        is_read = cursor is not None and cursor.uidvalidity == uidvalidity
-        return cursor.key_uidvalidity if cursor and is_read else uidvalidity
 
     def _progress(self, folder: Folder, uidvalidity: int) -> Progress:
         """Where an earlier slice stopped, beyond a mail at which three sessions broke. A new

@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ablage.accounts import Folder
+from ablage.folder_modes import polled
 from ablage.store import keys
 from ablage.store.accounts import account_from_item, state_from_item
 from ablage.store.cursors import CursorKey, claim_more, drop_more, get_cursors
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
 from sync.polls import AccountKey
-from sync.sync_account import Seen, chosen, poll_account, sync_more
+from sync.sync_account import Seen, poll_account, sync_more
 from sync.tools import Tools
 
 THREADS = 32  # they wait for mail servers nearly all the time
@@ -103,7 +104,7 @@ def with_cursors(tools: Tools, seen: Sequence[Seen]) -> list[Seen]:
 
 
 def _folders(seen: Sequence[Seen]) -> list[tuple[Seen, Folder]]:
-    return [(each, f) for each in seen for f in chosen(each.account, each.state.folders)]
+    return [(each, f) for each in seen for f in polled(each.account, each.state)]
 
 
 def _cursor_key(seen: Seen, folder: Folder) -> CursorKey:

@@ -3,13 +3,13 @@ never an exception."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
-from ablage.mailbox.folders import default_folders
+from ablage.folder_modes import polled
+from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.session import Session, open_session
-from ablage.mailbox.status import FolderStatus
 from ablage.store.accounts import get_account, write_state
 from ablage.store.cursors import (
     Cursor,
@@ -23,6 +23,7 @@ from ablage.store.table import ConditionFailed, Table
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, is_check_due, with_news
 from sync.fetch_folder import FolderFetch
+from sync.follow import Following, remembering
 from sync.tools import Tools
 
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
@@ -38,13 +39,6 @@ class Seen:
     account: Account
     state: AccountState
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
-
-
-def chosen(account: Account, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
-    """The folders to sync: the tenant's choice, else Inbox and Sent."""
-    if not account.folders:
-        return default_folders(folders)
-    return tuple(folder for folder in folders if folder.folder_id in account.folders)
 
 
 @contextmanager
@@ -81,15 +75,13 @@ def poll_account(tools: Tools, seen: Seen) -> None:
     with recording(tools, seen):
         with session_of(tools, seen.account) as session:
             state = look(tools, seen, session)
-            folders = chosen(seen.account, state.folders)
+            folders = polled(seen.account, state)
             told = session.status(folders)
             live = _not_importing(tools, seen, changed_folders(seen, told, folders))
-            if live:
-                done = _fetch(tools, seen.account, session, live, told=told, seconds=LIVE_SECONDS)
-                state = with_news(state, tools.time()) if done.has_news else state
-                if not done.finished:
-                    leave_more(*_place(tools, seen.account), tools.epoch())
-        save_state(tools, seen, state)
+            fetch = Fetch(tools, seen, session, told, LIVE_SECONDS)
+            if live and not fetch.run(live):
+                leave_more(*_place(tools, seen.account), tools.epoch())
+        save_state(tools, seen, fetch.state_after(state))
 
 
 def sync_more(tools: Tools, seen: Seen) -> None:
@@ -100,12 +92,10 @@ def sync_more(tools: Tools, seen: Seen) -> None:
     with recording(tools, seen):
         with session_of(tools, seen.account) as session:
             state = look(tools, seen, session)
-            folders = chosen(seen.account, state.folders)
-            told = session.status(folders)
-            done = _fetch(tools, seen.account, session, folders, told=told, seconds=MORE_SECONDS)
-            state = with_news(state, tools.time()) if done.has_news else state
-            finished = done.finished
-        save_state(tools, seen, state)
+            folders = polled(seen.account, state)
+            fetch = Fetch(tools, seen, session, session.status(folders), MORE_SECONDS)
+            finished = fetch.run(folders)
+        save_state(tools, seen, fetch.state_after(state))
     if finished:
         drop_more(*place)
     else:
@@ -117,7 +107,7 @@ def look(tools: Tools, seen: Seen, session: Session) -> AccountState:
     state, now = seen.state, tools.time()
     if state.folders and not is_check_due(state, now):
         return healthy(state, state.folders, now)
-    return healthy(state, session.folders(), now)
+    return healthy(replace(state, gmail=session.is_gmail), session.folders(), now)
 
 
 def changed_folders(seen: Seen, told: Told, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
@@ -148,57 +138,66 @@ def _not_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> tup
     return tuple(folder for folder in folders if folder.folder_id not in importing)
 
 
-@dataclass
-class Done:
-    """`finished`: everything is read, or somebody else is reading. `has_news`: mail came that is no
-    part of a first listing."""
+class Fetch:
+    """What is new in some folders, and what was moved from them, within a share of `seconds`.
+    `has_news`: mail came that is no part of a first listing."""
 
-    finished: bool = True
-    has_news: bool = False
+    def __init__(
+        self, tools: Tools, seen: Seen, session: Session, told: Told, seconds: float
+    ) -> None:
+        self._tools = tools
+        self._seen = seen
+        self._session = session
+        self._told = told
+        self._share = tools.share(seconds)
+        self._following = Following(tools, session, seen.account, seen.state, self._share)
+        self._finished = True
+        self.has_news = False
 
+    def run(self, folders: tuple[Folder, ...]) -> bool:
+        """True when everything is read, or somebody else is reading. Raises AccountFault. A lost
+        cursor ends it: another worker goes on, and answers we did not read are still on the
+        wire."""
+        tools, account = self._tools, self._seen.account
+        fence = take_lease(*_place(tools, account), tools.epoch())
+        if fence is None:
+            tools.summary.count("leased")
+            return True
+        try:
+            self._finished = all(self._folder(folder, fence) for folder in folders)
+        except ConditionFailed:
+            tools.summary.count("cursor_lost")
+            self._finished = False
+        finally:
+            release_lease(*_place(tools, account), fence)
+        return self._finished
 
-def _fetch(
-    tools: Tools,
-    account: Account,
-    session: Session,
-    folders: tuple[Folder, ...],
-    *,
-    told: Told,
-    seconds: float,
-) -> Done:
-    """Raises AccountFault. A lost cursor ends it: another worker goes on, and answers we did not
-    read are still on the wire."""
-    done = Done()
-    fence = take_lease(*_place(tools, account), tools.epoch())
-    if fence is None:
-        tools.summary.count("leased")
-        return done
-    share = tools.share(seconds)
-    try:
-        for folder in folders:
-            status = told.get(folder.folder_id)
-            fetch = FolderFetch(tools, session, account, folder, fence, share, status)
-            done.finished = _fetch_folder(tools, fetch)
-            done.has_news |= fetch.has_news
-            if not done.finished:
-                break
-    except ConditionFailed:
-        tools.summary.count("cursor_lost")
-        done.finished = False
-    finally:
-        release_lease(*_place(tools, account), fence)
-    return done
+    def _folder(self, folder: Folder, fence: int) -> bool:
+        """One missing folder does not stop the others."""
+        account, told = self._seen.account, self._told.get(folder.folder_id)
+        fetch = FolderFetch(
+            *(self._tools, self._session, account, folder, fence),
+            *(self._share, told, self._following.run),
+        )
+        try:
+            return fetch.run()
+        except AccountFault as fault:
+            if fault.code != "folder_missing":
+                raise
+            self._tools.summary.count("folder_missing")
+            return True
+        finally:
+            self.has_news |= fetch.has_news
 
-
-def _fetch_folder(tools: Tools, fetch: FolderFetch) -> bool:
-    """One missing folder does not stop the others."""
-    try:
-        return fetch.run()
-    except AccountFault as fault:
-        if fault.code != "folder_missing":
-            raise
-        tools.summary.count("folder_missing")
-        return True
+    def state_after(self, state: AccountState) -> AccountState:
+        """What folders had is remembered until moved mail was looked for."""
+        before, now = self._seen.state, self._tools.time()
+        if not self._finished:
+            state = replace(state, folders=remembering(state.folders, before.folders))
+        elif self._following.listed:
+            known = replace(before, gmail=state.gmail)
+            state = healthy(known, self._following.listed, now)
+        return with_news(state, now) if self.has_news else state
 
 
 @contextmanager

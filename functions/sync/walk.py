@@ -44,7 +44,7 @@ class Slice:
 class Walk:
     """`high` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
-    before the others, by itself."""
+    before the others, by itself. `gone`: listed by SEARCH, and expunged before they came."""
 
     session: Session
     share: Slice
@@ -53,6 +53,7 @@ class Walk:
     alone: int = 0
     room: int = 2**31
     problems: list[Problem] = field(default_factory=list)
+    gone: int = 0
     broken_at: int = 0
     _may_blame: bool = False
     _open: list[int] = field(default_factory=list)
@@ -81,6 +82,7 @@ class Walk:
         self._may_blame = False
         try:
             listed = self.session.list_sizes(uids)
+            self.gone += len(uids) - len(listed)
             self._may_blame = True
             wanted = [mail for mail in listed if self._is_wanted(mail)]
             self._finish(set(uids) - {mail.uid for mail in wanted})
@@ -107,7 +109,9 @@ class Walk:
         if isinstance(result, Fetched):
             store(result)
             self.share.spend(result.size)
-        elif isinstance(result, Missed) and result.code != "gone":
+        elif isinstance(result, Missed) and result.code == "gone":
+            self.gone += 1
+        elif isinstance(result, Missed):
             self._pass_over(Problem(result.uid, result.code))
         self._finish({result.uid})
 

@@ -8,6 +8,7 @@ import pytest
 from tests.support.aws import received_bodies
 from tests.support.http_events import Client
 
+from ablage.accounts import ALL_MAIL
 from ablage.settings import settings
 from ablage.store import address_index, keys
 from ablage.store.table import DUE_INDEX
@@ -315,10 +316,11 @@ def test_another_tenants_job_looks_like_none_at_all():
     assert (theirs.status, theirs.text) == (404, other("GET", "/v1/jobs/none").text)
 
 
-def with_folders(aws):
-    folders = [{"id": "0123456789abcdef", "name": "Projekte", "role": "", "raw": "Projekte"}]
+def with_folders(aws, *more, gmail=False):
+    folders = [{"id": "0123456789abcdef", "name": "Projekte", "role": "", "raw": "Projekte"}, *more]
     key = keys.account_state(ACME, "anna")
-    aws.table.update(key, "SET folder_list = :folders", values={":folders": folders})
+    update = "SET folder_list = :folders, gmail = :gmail"
+    aws.table.update(key, update, values={":folders": folders, ":gmail": gmail})
 
 
 def test_a_named_folder_is_synced_on_demand(aws):
@@ -329,10 +331,108 @@ def test_a_named_folder_is_synced_on_demand(aws):
     body = {"folders": [folder["id"]], "since": "2026-11-01T00:00:00Z"}
     started = acme("POST", "/v1/accounts/anna/sync", body)
 
-    assert folder == {"id": "0123456789abcdef", "name": "Projekte", "role": ""}
+    assert folder["id"] == "0123456789abcdef"
     assert (started.status, started.json["kind"]) == (202, "sync")
     item = aws.table.get(keys.job(ACME, started.json["id"]))
     assert (item["folders"], item["since"]) == ([folder["id"]], "2026-11-01T00:00:00Z")
+
+
+def test_folders_show_what_they_are_for_and_how_they_are_read(aws):
+    acme("POST", "/v1/accounts", BODY | {"sync_folders": "all"})
+    counted = {"uidnext": 8, "uidvalidity": 1, "messages": 7}
+    with_folders(
+        aws,
+        {"id": "1" * 16, "name": "INBOX", "role": "inbox", "raw": "INBOX"} | counted,
+        {"id": "2" * 16, "name": "Papierkorb", "role": "trash", "raw": "Papierkorb"},
+        {"id": "3" * 16, "name": "Privat", "role": "private", "raw": "Privat"},
+        {"id": "4" * 16, "name": "Other/anna", "role": "", "raw": "Other/anna", "foreign": True},
+    )
+
+    folders = acme("GET", "/v1/accounts/anna/folders").json["items"]
+
+    assert folders[1] == {
+        "id": "1" * 16,
+        "name": "INBOX",
+        "role": "inbox",
+        "mode": "auto",
+        "synced": True,
+        "shared": False,
+        "messages": 7,
+    }
+    shown = [(f["name"], f["mode"], f["synced"], f["shared"], f["messages"]) for f in folders]
+    assert shown[0] == ("Projekte", "auto", True, False, None)
+    assert shown[2:] == [
+        ("Papierkorb", "never", False, False, None),
+        ("Privat", "private", False, False, None),
+        ("Other/anna", "on_demand", False, True, None),
+    ]
+
+
+def test_a_folders_mode_is_set_alone_and_taken_back(aws):
+    acme("POST", "/v1/accounts", BODY)
+    with_folders(aws, {"id": "1" * 16, "name": "Spam", "role": "junk", "raw": "Spam"})
+    received_bodies(settings().sync_queue_url)
+
+    def change(modes):
+        return acme("PATCH", "/v1/accounts/anna", {"folder_modes": modes}).json["folder_modes"]
+
+    assert change({"0123456789abcdef": "private"}) == {"0123456789abcdef": "private"}
+    assert change({"1" * 16: "auto"}) == {"0123456789abcdef": "private", "1" * 16: "auto"}
+    assert change({"0123456789abcdef": None}) == {"1" * 16: "auto"}
+    modes = [f["mode"] for f in acme("GET", "/v1/accounts/anna/folders").json["items"]]
+    assert modes == ["on_demand", "auto"]
+    assert len(received_bodies(settings().sync_queue_url)) == 3  # polled at once each time
+
+
+def test_a_mode_is_set_for_folders_of_the_mailbox_alone(aws):
+    acme("POST", "/v1/accounts", BODY)
+    with_folders(aws)
+
+    unknown = acme("PATCH", "/v1/accounts/anna", {"folder_modes": {"f" * 16: "auto"}})
+    taken_back = acme("PATCH", "/v1/accounts/anna", {"folder_modes": {"f" * 16: None}})
+
+    assert (unknown.status, unknown.code) == (422, "unknown_folder")
+    assert unknown.json["errors"][0]["pointer"] == "/folder_modes/" + "f" * 16
+    assert taken_back.status == 200
+
+
+def test_modes_are_bounded():
+    acme("POST", "/v1/accounts", BODY)
+    half = {f"{n:016x}": "never" for n in range(150)}
+    acme("PATCH", "/v1/accounts/anna", {"folder_modes": half})
+
+    more = {f"{n:016x}": "never" for n in range(100, 250)}
+    refused = acme("PATCH", "/v1/accounts/anna", {"folder_modes": more})
+
+    assert (refused.status, refused.code) == (422, "too_many_folders")
+    assert len(acme("GET", "/v1/accounts/anna").json["folder_modes"]) == 150
+
+
+def test_a_folder_that_is_never_read_is_not_synced_on_demand(aws):
+    acme("POST", "/v1/accounts", BODY)
+    with_folders(aws, {"id": "1" * 16, "name": "Spam", "role": "junk", "raw": "Spam"})
+    body = {"folders": ["0123456789abcdef", "1" * 16]}
+
+    refused = acme("POST", "/v1/accounts/anna/sync", body)
+    acme("PATCH", "/v1/accounts/anna", {"folder_modes": {"1" * 16: "on_demand"}})
+    taken = acme("POST", "/v1/accounts/anna/sync", body)
+
+    assert (refused.status, refused.code, taken.status) == (422, "folder_never_synced", 202)
+    assert refused.json["errors"][0]["pointer"] == "/folders/1"
+
+
+def test_gmail_that_hides_all_mail_warns(aws):
+    acme("POST", "/v1/accounts", BODY)
+    inbox = {"id": "1" * 16, "name": "INBOX", "role": "inbox", "raw": "INBOX"}
+    all_mail = {"id": ALL_MAIL, "name": "Alle Nachrichten", "role": "all", "raw": "x"}
+
+    def codes():
+        return [w["code"] for w in acme("GET", "/v1/accounts/anna").json["warnings"]]
+
+    with_folders(aws, inbox, gmail=True)
+    hidden = codes()
+    with_folders(aws, inbox, all_mail, gmail=True)
+    assert (hidden, codes()) == (["all_mail_hidden"], [])
 
 
 def test_a_folder_the_mailbox_does_not_have_is_refused(aws):
@@ -340,12 +440,10 @@ def test_a_folder_the_mailbox_does_not_have_is_refused(aws):
     with_folders(aws)
 
     body = {"folders": ["0123456789abcdef", "f" * 16]}
-    synced = acme("POST", "/v1/accounts/anna/sync", body)
-    changed = acme("PATCH", "/v1/accounts/anna", body)
+    refused = acme("POST", "/v1/accounts/anna/sync", body)
 
-    for refused in (synced, changed):
-        assert (refused.status, refused.code) == (422, "unknown_folder")
-        assert refused.json["errors"][0]["pointer"] == "/folders/1"
+    assert (refused.status, refused.code) == (422, "unknown_folder")
+    assert refused.json["errors"][0]["pointer"] == "/folders/1"
 
 
 @pytest.mark.parametrize(
@@ -379,7 +477,9 @@ def test_a_folder_the_mailbox_does_not_have_is_refused(aws):
         ({"aliases": ["@gmail.com"]}, "free_mail_domain", "/aliases/0"),
         ({"aliases": ["@de"]}, "free_mail_domain", "/aliases/0"),
         ({"aliases": ["a@firma.de", "team"]}, "invalid_address", "/aliases/1"),
-        ({"folders": ["INBOX"]}, "invalid_request", "/folders/0"),
+        ({"sync_folders": "some"}, "invalid_request", "/sync_folders"),
+        ({"folder_modes": {"INBOX": "auto"}}, "invalid_request", "/folder_modes/INBOX"),
+        ({"folder_modes": {"1" * 16: "often"}}, "invalid_request", "/folder_modes/" + "1" * 16),
         ({"retention": "7d"}, "invalid_request", "/retention"),
         ({"tenant": "other"}, "invalid_request", "/tenant"),
         ({"id": "a/b"}, "invalid_entity", None),

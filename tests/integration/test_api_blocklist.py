@@ -23,6 +23,7 @@ DEFAULTS = {
     "acknowledged": [],
     "backfill_days": 30,
     "fan_out_flag": 25,
+    "follow_moves": True,
     "hold_fail": False,
 }
 

@@ -1,6 +1,7 @@
 """Accounts: config and state by their two writers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.mailboxes import OTHER, TENANT
@@ -35,7 +36,8 @@ FULL = Account(
     owner="u1",
     viewers=("u2", "u3"),
     aliases=("@firma.de",),
-    folders=("0123456789abcdef",),
+    sync_folders="chosen",
+    folder_modes={"0123456789abcdef": "auto"},
     retention="90d",
     created_at="2026-11-24T00:00:00Z",
     deleted=True,
@@ -45,13 +47,40 @@ STATE = AccountState(
     status="active",
     interval=15,
     checked_at="2026-11-24T00:00:00Z",
-    folders=(Folder("0123456789abcdef", "Aufträge", "sent", "Auftr&AOQ-ge"),),
+    folders=(
+        Folder("0123456789abcdef", "Aufträge", "sent", "Auftr&AOQ-ge"),
+        Folder("f" * 16, "Shared", foreign=True, messages=0, uidvalidity=7, uidnext=1),
+    ),
+    gmail=True,
 )
 
 
 def keep_state(where: Storage, state: AccountState, tenant: TenantId = TENANT) -> None:
     item = state_item(state) | due_keys(tenant, "box", state.interval)
     where.table.put(keys.account_state(tenant, "box"), item)
+
+
+@pytest.mark.parametrize(
+    ("lists", "sync_folders", "modes"),
+    [
+        ({}, "inbox_and_sent", {}),
+        (
+            {"folders": ["f1", "f2"], "private_folders": ["f2", "f3"]},
+            "chosen",
+            {"f1": "auto", "f2": "private", "f3": "private"},
+        ),
+        ({"folders": [], "private_folders": ["f3"]}, "inbox_and_sent", {"f3": "private"}),
+    ],
+)
+def test_an_account_of_schema_1_keeps_its_folders(
+    lists: dict[str, Any], sync_folders: str, modes: dict[str, str]
+) -> None:
+    item = account_item(BARE)
+    old = {name: item[name] for name in item if name not in {"sync_folders", "folder_modes"}}
+
+    account = account_from_item(TENANT, "box", old | {"schema": 1} | lists)
+
+    assert account == replace(BARE, sync_folders=sync_folders, folder_modes=modes)
 
 
 @pytest.mark.parametrize("account", [FULL, BARE])

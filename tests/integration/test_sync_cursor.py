@@ -13,7 +13,7 @@ from tests.support.mailboxes import (
 )
 from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 
-from ablage.mailbox.folders import folder_id
+from ablage.mailbox.names import folder_id
 from ablage.store import cursors, keys
 from ablage.store.storage import Storage
 from ablage.store.table import ConditionFailed
@@ -23,7 +23,7 @@ from sync.poll import more
 def test_a_new_uidvalidity_is_listed_anew(aws: Storage, imap: EmbeddedImap, user: str) -> None:
     imap.create_folder(user, "Projekt")
     projekt = folder_id(b"Projekt")
-    account = connect_mailbox(aws, imap, user, folders=(projekt,))
+    account = connect_mailbox(aws, imap, user, folder_modes={projekt: "auto"})
     imap.append(user, "Projekt", a_mail(1))
     tools = tools_for(aws, imap)
     poll_once(tools, account)

@@ -4,6 +4,7 @@ import json
 import os
 from datetime import UTC, datetime
 
+import pytest
 from infra.local.imap_server import EmbeddedImap
 from tests.support.aws import received_bodies
 from tests.support.mailboxes import (
@@ -17,7 +18,7 @@ from tests.support.mailboxes import (
     tools_for,
 )
 
-from ablage.mailbox.folders import folder_id
+from ablage.mailbox.names import folder_id
 from ablage.store import jobs, keys
 from ablage.store.jobs import Job
 from ablage.store.raw_mail import RawKey, parse_key
@@ -84,7 +85,7 @@ def test_a_check_with_a_wrong_password_fails_with_its_code(
 def test_a_sync_job_stores_its_folder_and_marks_every_copy(
     aws: Storage, imap: EmbeddedImap, user: str
 ) -> None:
-    connect_mailbox(aws, imap, user)
+    connect_mailbox(aws, imap, user, folder_modes={TRASH: "on_demand"})
     imap.append(user, "Trash", a_mail(1))
     imap.append(user, "INBOX", a_mail(2))
     tools = tools_for(aws, imap)
@@ -99,6 +100,43 @@ def test_a_sync_job_stores_its_folder_and_marks_every_copy(
     assert (job.total, job.done, job.synced, job.shown_state) == (1, 0, True, "running")
     jobs.tick_copy(aws.table, TENANT, "j1", stored.copy_id)
     assert ended(aws).shown_state == "done"
+
+
+@pytest.mark.parametrize("modes", [{}, {INBOX: "never"}])
+def test_a_folder_that_is_never_read_is_not_read_by_a_job(
+    aws: Storage, imap: EmbeddedImap, user: str, modes: dict[str, str]
+) -> None:
+    connect_mailbox(aws, imap, user, folder_modes=modes)
+    imap.append(user, "Trash", a_mail(1))
+    tools = tools_for(aws, imap)
+    start(aws, tools, "sync", INBOX if modes else TRASH)
+
+    run_job(tools, TENANT, "j1")
+
+    job = ended(aws)
+    assert (job.shown_state, job.code) == ("failed", "folder_never_synced")
+    assert job.detail is not None
+    assert "folder_modes" in job.detail
+    assert keys_of(aws) == []
+
+
+def test_a_private_folder_is_read_by_a_job_and_by_no_poll(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    imap.create_folder(user, "Privat")
+    private = folder_id(b"Privat")
+    account = connect_mailbox(aws, imap, user, sync_folders="all")
+    imap.append(user, "Privat", a_mail(1))
+    tools = tools_for(aws, imap)
+    poll(tools, [(TENANT, account.account_id)])
+    before = keys_of(aws)
+    start(aws, tools, "sync", private)
+
+    run_job(tools, TENANT, "j1")
+
+    (stored,) = keys_of(aws)
+    assert before == []
+    assert aws.raw.get(stored)[1].role == "private"
 
 
 def test_a_copy_that_is_stored_already_is_sent_to_match_again(

@@ -9,7 +9,7 @@ from tests.support.mailboxes import TENANT, a_mail, connect_mailbox, state_of, t
 from tests.support.odd_inbox import Hook, asked, flaky, inbox
 from tests.support.polling import INBOX, keys_of
 
-from ablage.mailbox.folders import folder_id
+from ablage.mailbox.names import folder_id
 from ablage.store import jobs
 from ablage.store.jobs import Job
 from ablage.store.storage import Storage
@@ -144,7 +144,13 @@ def test_a_job_without_folders_takes_the_accounts_own(aws: Storage, hostile: Hos
     claims(aws, server, 1)
     default = {key.folder_id for key in keys_of(aws)}
 
-    connect_mailbox(aws, server, "u@example.com", folders=(folder_id(b"Kunden"),))
+    connect_mailbox(
+        aws,
+        server,
+        "u@example.com",
+        sync_folders="chosen",
+        folder_modes={folder_id(b"Kunden"): "auto"},
+    )
     jobs.create(aws.table, Job(TENANT, "j2", "sync", "box"), int(time.time()))
     run_job(tools_for(aws, server), TENANT, "j2")
 

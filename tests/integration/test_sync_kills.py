@@ -11,7 +11,7 @@ from tests.support.aws_calls import SERVICES, aws_calls
 from tests.support.mailboxes import a_mail, connect_mailbox, raw_keys, tools_for
 
 from ablage.accounts import Account
-from ablage.mailbox.folders import folder_id
+from ablage.mailbox.names import folder_id
 from ablage.store import cursors, keys
 from ablage.store.aws import client
 from ablage.store.raw_mail import parse_key

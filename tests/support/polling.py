@@ -3,7 +3,7 @@
 from tests.support.mailboxes import raw_keys
 
 from ablage.accounts import Account
-from ablage.mailbox.folders import folder_id
+from ablage.mailbox.names import folder_id
 from ablage.store import cursors
 from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.storage import Storage

@@ -1,27 +1,19 @@
-"""Folders: names for people, roles by flag or by name, ids for keys."""
+"""The listing of a mailbox: which command asks for it, what is kept of it, what it says about
+counts."""
 
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.support.canned import Canned
 
-from ablage.accounts import AccountState, Folder
+from ablage.accounts import ALL_MAIL, AccountState, Folder
 from ablage.errors import AccountFault
-from ablage.mailbox.folders import (
-    decode_name,
-    default_folders,
-    encode_name,
-    folder_id,
-    list_folders,
-    raw_name,
-    role_by_name,
-)
+from ablage.mailbox.folders import FOLDERS, list_folders, raw_name
+from ablage.mailbox.names import folder_id
 from ablage.mailbox.wire import Wire
 from ablage.store.accounts import state_item
 
-ALL_CAPABILITIES = frozenset({"SPECIAL-USE", "LIST-EXTENDED"})
+ONE = b'* LIST () "/" A\r\nW1 OK\r\n'
 
 
 def listed(*rows: bytes, status: bytes = b"OK done") -> tuple[Folder, ...]:
@@ -33,51 +25,72 @@ def roles(*rows: bytes) -> dict[str, str]:
     return {folder.name: folder.role for folder in listed(*rows)}
 
 
-def test_an_id_is_16_hex_of_the_raw_names_hash() -> None:
-    assert folder_id(b"INBOX") == "83ecb521bf320f67"
-    assert folder_id(b"Gesendet") != folder_id(b"gesendet")
-
-
 def test_the_raw_name_survives_the_state() -> None:
     (folder,) = listed(b'() "/" "\xc3\xa4 &AOQ-"')
 
     assert raw_name(folder) == b"\xc3\xa4 &AOQ-"
 
 
-def test_special_use_is_asked_for_where_it_is_known() -> None:
-    plain, asked = Canned(b'* LIST () "/" A\r\nW1 OK\r\n'), Canned(b'* LIST () "/" A\r\nW1 OK\r\n')
-
-    list_folders(Wire(plain), frozenset())
-    list_folders(Wire(asked), ALL_CAPABILITIES)
-
-    assert plain.sent == [b'W1 LIST "" "*"\r\n']
-    assert asked.sent == [b'W1 LIST "" "*" RETURN (SPECIAL-USE)\r\n']
-
-
-def test_a_flag_wins_over_a_name() -> None:
-    found = roles(b'(\\Sent) "/" "Ausgang"', b'() "/" "Sent"', b'(\\All \\HasNoChildren) "/" A')
-
-    assert found == {"Ausgang": "sent", "Sent": "", "A": "all"}
-
-
 @pytest.mark.parametrize(
-    "name",
+    ("capabilities", "command"),
     [
-        *("Sent", "SENT ITEMS", "Sent Messages", "Gesendet", "Gesendete Elemente"),
-        *("Gesendete Objekte", "Éléments envoyés", "Messages envoyés", "Enviados", "Inviata"),
-        *("INBOX.Sent", "INBOX.Gesendet", "[Gmail].Gesendet", "Verzonden items", "Wysłane"),
-        *("Отправленные", "Skickat", "Odeslaná pošta"),
+        ("", b'LIST "" "*"'),
+        ("SPECIAL-USE", b'LIST "" "*"'),
+        ("SPECIAL-USE LIST-EXTENDED", b'LIST "" "*" RETURN (SPECIAL-USE)'),
+        (
+            "SPECIAL-USE LIST-EXTENDED LIST-STATUS",
+            b'LIST "" "*" RETURN (SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY))',
+        ),
+        ("LIST-STATUS", b'LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))'),
+        ("XLIST", b'XLIST "" "*"'),
+        ("XLIST SPECIAL-USE", b'LIST "" "*"'),
     ],
 )
-def test_sent_is_known_in_many_languages(name: str) -> None:
-    assert role_by_name(name, ".") == "sent"
+def test_a_server_is_asked_for_what_it_knows(capabilities: str, command: bytes) -> None:
+    server = Canned(ONE)
+
+    list_folders(Wire(server), frozenset(capabilities.split()))
+
+    assert server.sent == [b"W1 " + command + b"\r\n"]
 
 
-@pytest.mark.parametrize(
-    "name", ["Kunden.Sent", "INBOX.IDN.Sent", "Sentinel", "Unsent", "Projekt gesendet", "", "."]
-)
-def test_a_name_deeper_down_is_a_folder_like_any_other(name: str) -> None:
-    assert role_by_name(name, ".") == ""
+@pytest.mark.parametrize("refusal", [b"BAD what", b"NO not so"])
+def test_a_server_that_refuses_the_long_command_is_asked_plainly(refusal: bytes) -> None:
+    server = Canned(b"W1 " + refusal + b'\r\n* LIST (\\Sent) "/" A\r\nW2 OK\r\n')
+
+    (folder,) = list_folders(Wire(server), frozenset({"LIST-STATUS"}))
+
+    assert (folder.name, folder.role) == ("A", "sent")
+    assert server.sent[1] == b'W2 LIST "" "*"\r\n'
+
+
+def test_counts_come_with_the_list() -> None:
+    server = Canned(
+        b'* LIST () "/" A\r\n* STATUS A (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)\r\n'
+        b'* LIST () "/" B\r\n* STATUS C (MESSAGES 1)\r\nW1 OK\r\n'
+    )
+
+    a, b = list_folders(Wire(server), frozenset({"LIST-STATUS"}))
+
+    assert (a.messages, a.uidnext, a.uidvalidity) == (3, 9, 7)
+    assert (b.messages, b.uidnext, b.uidvalidity) == (None, None, None)
+
+
+def test_flags_and_names_make_every_sent_folder() -> None:
+    german = roles(
+        b'(\\Sent) "/" Sent',
+        b'() "/" "Gesendete Elemente"',
+        b'() "/" "Gesendete Objekte"',
+        b'() "/" "Sent Messages"',
+        b'(\\Junk) "/" Spam',
+        b'() "/" "Junk-E-Mail"',
+        b'() "/" Kunden',
+    )
+
+    assert [name for name, role in german.items() if role == "sent"] == [
+        *("Sent", "Gesendete Elemente", "Gesendete Objekte", "Sent Messages")
+    ]
+    assert [name for name, role in german.items() if role == "junk"] == ["Spam", "Junk-E-Mail"]
 
 
 def test_flat_names_have_no_path() -> None:
@@ -85,60 +98,89 @@ def test_flat_names_have_no_path() -> None:
 
 
 def test_inbox_is_one_in_any_case() -> None:
-    (folder,) = listed(b'() "/" inbox')
+    (folder,) = listed(b'() "/" inbox', b'() "/" INBOX')
 
     assert (folder.role, folder.raw, folder.folder_id) == ("inbox", "INBOX", "83ecb521bf320f67")
+
+
+def test_xlist_tells_the_inbox_by_a_name_of_its_own() -> None:
+    server = Canned(
+        b'* XLIST (\\HasNoChildren \\Inbox) "/" "Posteingang"\r\n'
+        b'* XLIST (\\HasNoChildren \\Spam) "/" "[Gmail]/Spam"\r\nW1 OK\r\n'
+    )
+
+    inbox, spam = list_folders(Wire(server), frozenset({"XLIST"}))
+
+    assert (inbox.role, inbox.raw) == ("inbox", "INBOX")
+    assert spam.role == "junk"
 
 
 def test_folders_that_cannot_be_opened_are_left_out() -> None:
     assert roles(b'(\\Noselect) "/" "[Gmail]"', b'(\\NonExistent) "/" B', b'() "/" A') == {"A": ""}
 
 
-def test_names_come_quoted_as_literal_and_bare() -> None:
-    rows = (b'() "/" "a \\"b\\""', b'() "/" {5}\r\nc "d"', b'() "/" two words', b'() "/" NIL')
-
-    assert list(roles(*rows)) == ['a "b"', 'c "d"', "two words", "NIL"]
+def test_a_folder_listed_twice_is_one_with_all_its_attributes() -> None:
+    assert roles(b'() "/" A', b'() "/" B', b'(\\Sent) "/" A') == {"A": "sent", "B": ""}
 
 
-@pytest.mark.parametrize(("rows", "status"), [((), b"OK"), ((b'() "/" A',), b"NO denied")])
-def test_no_list_is_no_empty_mailbox(rows: tuple[bytes, ...], status: bytes) -> None:
-    with pytest.raises(AccountFault):
-        listed(*rows, status=status)
+def test_odd_rows_hide_no_other() -> None:
+    found = listed(
+        *(b'() "/" "R & D"', b'() "/" "broken', b'() "/" {4}\r\na\r\nb', b"", b'() "/" ""'),
+        *(b'() "/" Entw\xfcrfe', b'() "/" INBOX'),
+    )
+    noise = Canned(
+        b'* LSUB () "/" Old\r\n* OK hello\r\n* 3 EXISTS\r\n\r\n* LIST () "/" A\r\nW1 OK\r\n'
+    )
+
+    assert [f.name for f in found] == ["R & D", "broken", "Entwürfe", "INBOX"]
+    assert [f.name for f in list_folders(Wire(noise), frozenset())] == ["A"]
 
 
 @pytest.mark.parametrize(
-    ("raw", "name"),
+    ("rows", "status", "code"),
     [
-        (b"Entw&APw-rfe", "Entwürfe"),
-        (b"A&-B", "A&B"),
-        (b"R & D", "R & D"),
-        (b"&&&", "&&&"),
-        (b"&AOQ", "&AOQ"),
-        (b"&A-", "&A-"),
-        (b"&ZeVnLIqe-", "日本語"),
-        (b"a+b", "a+b"),
-        ("Entwürfe".encode(), "Entwürfe"),
-        (b"\xff\xfe", "\ufffd\ufffd"),
+        ((), b"OK", "protocol_error"),
+        ((b'() "/" A',), b"NO denied", "protocol_error"),
+        ((b'() "/" A',), b"NO [UNAVAILABLE] later", "server_unavailable"),
     ],
 )
-def test_names_are_decoded_or_left_as_they_are(raw: bytes, name: str) -> None:
-    assert decode_name(raw) == name
+def test_no_list_is_no_empty_mailbox(rows: tuple[bytes, ...], status: bytes, code: str) -> None:
+    with pytest.raises(AccountFault) as refused:
+        listed(*rows, status=status)
+
+    assert refused.value.code == code
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
-def test_every_name_comes_back(name: str) -> None:
-    assert decode_name(encode_name(name)) == name
+def test_namespaces_tell_whose_folders_are_whose() -> None:
+    server = Canned(
+        b'* NAMESPACE (("INBOX." ".")) (("user." ".")) NIL\r\nW1 OK\r\n'
+        b'* LIST () "." INBOX\r\n* LIST () "." INBOX.Gesendet\r\n'
+        b'* LIST () "." user.anna.Sent\r\nW2 OK\r\n'
+    )
+
+    found = list_folders(Wire(server), frozenset({"NAMESPACE"}))
+
+    assert server.sent[0] == b"W1 NAMESPACE\r\n"
+    assert [(f.role, f.foreign) for f in found] == [("inbox", False), ("sent", False), ("", True)]
 
 
-@given(st.binary(max_size=40))
-def test_decoding_never_raises(raw: bytes) -> None:
-    assert isinstance(decode_name(raw), str)
+def test_a_refused_namespace_stops_nothing() -> None:
+    server = Canned(b'W1 BAD\r\n* LIST () "." INBOX\r\nW2 OK\r\n')
+
+    (folder,) = list_folders(Wire(server), frozenset({"NAMESPACE"}))
+
+    assert (folder.role, folder.foreign) == ("inbox", False)
 
 
-def test_inbox_and_all_sent_folders_are_synced() -> None:
-    folders = listed(b'() "/" INBOX', b'() "/" Sent', b'() "/" Gesendet', b'() "/" Trash')
+def test_all_mail_of_gmail_has_one_id_in_every_language() -> None:
+    rows = b'* LIST (\\All) "/" "[Gmail]/Alle Nachrichten"\r\nW1 OK\r\n'
 
-    assert [folder.name for folder in default_folders(folders)] == ["INBOX", "Sent", "Gesendet"]
+    (gmail,) = list_folders(Wire(Canned(rows)), frozenset({"X-GM-EXT-1"}))
+    (other,) = list_folders(Wire(Canned(rows)), frozenset())
+
+    assert gmail.folder_id == ALL_MAIL
+    assert other.folder_id == folder_id(b"[Gmail]/Alle Nachrichten")
+    assert raw_name(gmail) == b"[Gmail]/Alle Nachrichten"
 
 
 def test_a_list_of_any_length_fits_an_item() -> None:
@@ -146,10 +188,20 @@ def test_a_list_of_any_length_fits_an_item() -> None:
 
     found = listed(*rows, b'() "/" "Gesendet"', b'() "/" INBOX')
 
-    item = state_item(AccountState(folders=found))
-    assert len(json.dumps(item, ensure_ascii=False).encode()) < 250_000
+    stored = state_item(AccountState(folders=found))["folder_list"]
+    assert len(json.dumps(stored, ensure_ascii=False).encode()) < 250_000
     assert [folder.role for folder in found[-2:]] == ["sent", "inbox"]
     assert len(found) > 300
+
+
+def test_a_list_without_end_is_not_held_in_memory() -> None:
+    rows = b"".join(b'* LIST () "/" %d\r\n* OK %d\r\n' % (n, n) for n in range(20_000))
+    server = Canned(rows + b'* LIST (\\Sent) "/" Ausgang\r\n* LIST () "/" INBOX\r\nW1 OK\r\n')
+
+    found = list_folders(Wire(server), frozenset())
+
+    assert len(found) == FOLDERS
+    assert [folder.role for folder in found[-2:]] == ["sent", "inbox"]
 
 
 def test_a_name_too_long_for_an_item_is_left_out() -> None:

@@ -36,7 +36,7 @@ def test_lists_strings_and_literals_stand_where_the_server_put_them() -> None:
         (b"W7 OK done {3}\r\n", b"W7", b"OK", b"done {3}"),
         (b"* NO [ALERT] careful\r\n", b"*", b"NO", b"[ALERT] careful"),
         (b"+ idling\r\n", b"+", b"IDLING", b""),
-        (b"\r\n", b"+", b"", b""),
+        (b"\r\n", b"", b"", b""),
         (b"* search\r\n", b"*", b"SEARCH", b""),
     ],
 )
@@ -53,7 +53,7 @@ def test_status_answers_are_read_to_their_end(
         b"X1 OK done\r\n",
         b"* 1 FETCH (UID 1\r\n",
         b"* 1 FETCH UID 1)\r\n",
-        b'* LIST () "/" "unfinished\r\n',
+        b'* ID ("unfinished\r\n',
         b"* 1 FETCH (UID 1)\n",
         b"* 1 FETCH " + b"(" * 40 + b")" * 40 + b"\r\n",
         b"* 1 FETCH (" + b"{0}\r\n" * 100 + b")\r\n",

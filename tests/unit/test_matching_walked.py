@@ -235,7 +235,7 @@ WALKS = {
              flags=frozenset({"date_implausible"})),
     59: walk("moved to a folder before the sync", at(IN, role="")),
     60: walk("moved to a private folder",
-             at(IN, role="", account=replace(INFO, private_folders=("projects00000000",))),
+             at(IN, role="", account=replace(INFO, folder_modes={"projects00000000": "private"})),
              **nothing("private")),
     61: walk("moved, UIDVALIDITY changed, contact moved",
              at(IN), at(IN, MOVED, role="", uidvalidity=2)),

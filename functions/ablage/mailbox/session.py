@@ -9,12 +9,15 @@ from datetime import date
 from ablage.accounts import Account, Folder, uidvalidity_in
 from ablage.mailbox import connection, folders, status
 from ablage.mailbox.connection import Bounds, Mailbox
+from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import Result, pull
-from ablage.mailbox.status import FolderStatus, Listed
+from ablage.mailbox.status import Listed
 from ablage.mailbox.wire import Wire
+
+COUNTED = 300  # folders, where each costs a command
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,31 @@ class Session:
         """As told with the login, else asked for once: an idle look needs none."""
         return self.told or status.capabilities(self.wire)
 
+    @property
+    def is_gmail(self) -> bool:
+        return folders.GMAIL in self.capabilities
+
     def folders(self) -> tuple[Folder, ...]:
-        return folders.list_folders(self.wire, self.capabilities)
+        """With counts; they cost one command where the server has LIST-STATUS, else a flight."""
+        listed = folders.list_folders(self.wire, self.capabilities)
+        if "LIST-STATUS" not in self.capabilities:
+            told = status.status_of(self.wire, [folders.raw_name(f) for f in listed[:COUNTED]])
+            listed = folders.with_counts(listed, told)
+        return tuple(self._folder_in_generation(folder) for folder in listed)
+
+    def _folder_in_generation(self, folder: Folder) -> Folder:
+        uidvalidity = uidvalidity_in(self.generation, folder.uidvalidity or 0)
+        return replace(folder, uidvalidity=uidvalidity)
 
     def status(self, wanted: Sequence[Folder]) -> dict[str, FolderStatus]:
         """By folder id; a folder that could not be looked at is left out."""
         names = {folders.raw_name(folder): folder.folder_id for folder in wanted}
-        found = status.status_of(self.wire, list(names))
+        can_list = len(names) > status.FEW and "LIST-STATUS" in self.capabilities
+        found = status.status_of(self.wire, list(names), has_list_status=can_list)
         return {names[name]: self._in_generation(value) for name, value in found.items()}
 
     def examine(self, folder: Folder) -> FolderStatus:
-        return self._in_generation(status.examine(self.mailbox, folders.raw_name(folder)))
+        return self._in_generation(status.examine(self.wire, folders.raw_name(folder)))
 
     def _in_generation(self, told: FolderStatus) -> FolderStatus:
         uidvalidity = uidvalidity_in(self.generation, told.uidvalidity or 0)

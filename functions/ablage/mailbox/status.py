@@ -7,26 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from imap_tools import AND, ImapToolsError
+from imap_tools import AND
 
-from ablage.mailbox.connection import Mailbox
-from ablage.mailbox.faults import fault, translated
-from ablage.mailbox.folders import name_of
-from ablage.mailbox.wire import Answer, Wire, is_quotable, number, pairs, quote, string
+from ablage.mailbox.faults import fault
+from ablage.mailbox.listing import FolderStatus, read_status
+from ablage.mailbox.wire import Answer, Wire, check_ready, is_quotable, number, pairs, quote, string
 
 MAX_UID = 2**32 - 1
 FIRST_YEAR = 1970
 LISTED = 1000  # UIDs in one listing command
+FLIGHT = 100  # STATUS commands ahead of their answers: more could fill both sockets' buffers
+FEW = 4  # folders: fewer are asked for by name, for LIST-STATUS counts them all
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
-
-
-@dataclass(frozen=True)
-class FolderStatus:
-    """None where the server did not say."""
-
-    uidvalidity: int | None
-    uidnext: int | None
-    messages: int | None
 
 
 @dataclass(frozen=True)
@@ -56,49 +48,57 @@ def upper_words(words: Iterable[bytes]) -> frozenset[str]:
     return frozenset(word.decode("ascii", "replace").upper() for word in words)
 
 
-def status_of(wire: Wire, names: Sequence[bytes]) -> dict[bytes, FolderStatus]:
-    """All in one flight; by name, never by order. A folder that is missing in the answer could not
-    be looked at; one whose name cannot be sent is not asked for.
+def status_of(
+    wire: Wire, names: Sequence[bytes], *, has_list_status: bool = False
+) -> dict[bytes, FolderStatus]:
+    """All in one flight, many in one command where the server has LIST-STATUS (RFC 5819); by name,
+    never by order. A folder that is missing in the answer could not be looked at; one whose name
+    cannot be sent is not asked for.
 
     Raises AccountFault."""
-    asked = [quote(name) for name in names if is_quotable(name)]
-    tags = [wire.send(b"STATUS " + name + b" (UIDNEXT UIDVALIDITY MESSAGES)") for name in asked]
-    answers = [answer for tag in tags for answer in wire.finish(tag, may_be_busy=True)[1]]
     found: dict[bytes, FolderStatus] = {}
-    for answer in answers:
-        if answer.name == b"STATUS" and len(answer.values) >= 2:
-            name = name_of(answer.values[:-1]) or b""
-            found[b"INBOX" if name.upper() == b"INBOX" else name] = _status(answer.values[-1])
-    return {name: found[name] for name in names if name in found}
+
+    def take(answer: Answer) -> None:
+        told = read_status(answer) if answer.name == b"STATUS" else None
+        if told and told[0] in wanted:
+            found.setdefault(*told)
+
+    wanted = {name for name in names if is_quotable(name)}
+    if has_list_status and len(wanted) > FEW:
+        command = b'LIST "" "*" RETURN (STATUS ' + _COUNTS + b")"
+        if wire.end_of(wire.send(command), take).name == b"OK":
+            return found
+    asked = [name for name in names if name in wanted and name not in found]
+    for start in range(0, len(asked), FLIGHT):
+        flight = asked[start : start + FLIGHT]
+        for tag in [wire.send(b"STATUS ", quote(name), b" " + _COUNTS) for name in flight]:
+            wire.end_of(tag, take)
+    return found
 
 
-def _status(values: Any) -> FolderStatus:
-    known = pairs(values) if isinstance(values, list) else {}
-    return FolderStatus(
-        number(known.get(b"UIDVALIDITY")),
-        number(known.get(b"UIDNEXT")),
-        number(known.get(b"MESSAGES")),
-    )
+_COUNTS = b"(UIDNEXT UIDVALIDITY MESSAGES)"
 
 
-def examine(mailbox: Mailbox, name: bytes) -> FolderStatus:
+def examine(wire: Wire, name: bytes) -> FolderStatus:
     """Open read-only. UIDVALIDITY is 0 where the server has none. Raises AccountFault
-    `folder_missing`."""
-    quoted = quote(name)
-    try:
-        with translated():
-            mailbox.folder.set(quoted, readonly=True)
-    except ImapToolsError:
-        raise fault("folder_missing") from None
-    told = mailbox.client.untagged_responses
-    return FolderStatus(
-        _told(told, "UIDVALIDITY") or 0, _told(told, "UIDNEXT"), _told(told, "EXISTS")
-    )
+    `folder_missing`: one that cannot be opened stops no other."""
+    told: dict[bytes, int] = {}
+
+    def take(answer: Answer) -> None:
+        if answer.name == b"EXISTS" and answer.number is not None:
+            told[b"EXISTS"] = answer.number
+        elif code := _CODE.match(answer.text):
+            told[code.group(1).upper()] = int(code.group(2))
+
+    ended = wire.end_of(wire.send(b"EXAMINE ", quote(name)), take)
+    check_ready(ended)
+    if ended.name != b"OK":
+        raise fault("folder_missing")
+    take(ended)
+    return FolderStatus(told.get(b"UIDVALIDITY", 0), told.get(b"UIDNEXT"), told.get(b"EXISTS"))
 
 
-def _told(told: dict[str, Any], name: str) -> int | None:
-    values = told.get(name)
-    return number(bytes(values[-1])) if values and isinstance(values[-1], bytes) else None
+_CODE = re.compile(rb"\[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 
 
 def new_uids(wire: Wire, above: int, since: date | None = None) -> list[int]:

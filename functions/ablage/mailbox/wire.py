@@ -7,6 +7,8 @@ never half a mail."""
 
 import re
 import tempfile
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -22,6 +24,7 @@ _LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n\Z")
 _TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _STATUS_ANSWERS = {b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"}
+_LISTINGS = {b"LIST", b"XLIST", b"LSUB", b"STATUS", b"NAMESPACE"}  # `ablage.mailbox.listing`
 _OUR_TAG = re.compile(rb"W\d+")
 _HEAD = re.compile(rb"(\S+) (?:(\d{1,10}) )?([A-Za-z0-9-]+)")
 
@@ -30,6 +33,10 @@ Body = bytes | BinaryIO
 
 class Atom(bytes):
     """An unquoted word: `NIL` as an atom is nothing, as a string it is a name."""
+
+
+class Octets(bytes):
+    """Part of a command that is sent as a literal."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,16 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """`tag` is `*`, `+` or ours; `name` upper case; `values` nested lists of Atom, bytes and
-    Literal, for status answers empty with `text` instead."""
+    """`tag` is `*`, `+`, ours, or empty for a blank line; `name` upper case; `values` nested lists
+    of Atom, bytes and Literal. Status answers have `text` instead, answers that name folders
+    `segments`: what servers make of names does not parse. `number` as in `3 EXISTS`."""
 
     tag: bytes
     name: bytes
     values: list[Any] = field(default_factory=list)
     text: bytes = b""
+    segments: list[bytes | Literal] = field(default_factory=list)
+    number: int | None = None
 
 
 class Wire:
@@ -65,16 +75,25 @@ class Wire:
         self._transport = transport
         self._sent = 0
         self._ended: dict[bytes, Answer] = {}
+        self._early: deque[Answer] = deque()  # came while we waited to send a literal
         self.literal_bytes = literal_bytes
 
-    def send(self, command: bytes) -> bytes:
+    def send(self, *parts: bytes) -> bytes:
         """Returns the tag to wait for. Raises AccountFault; a control character never reaches the
         wire."""
-        if not is_quotable(command):
+        if not all(is_quotable(part) for part in parts):
             raise fault("protocol_error")
         self._sent += 1
         tag = b"W%d" % self._sent
-        self._transport.send(tag + b" " + command + b"\r\n")
+        line = tag + b" "
+        for part in parts:
+            if isinstance(part, Octets):
+                self._transport.send(line + b"{%d}\r\n" % len(part))
+                line = b""
+                if not self._may_go_on(tag):
+                    return tag
+            line += part
+        self._transport.send(line + b"\r\n")
         return tag
 
     def go_on(self, line: bytes) -> None:
@@ -83,34 +102,58 @@ class Wire:
             raise fault("protocol_error")
         self._transport.send(line + b"\r\n")
 
+    def _may_go_on(self, tag: bytes) -> bool:
+        """The server's `+` for the literal announced; False when it ended the command instead."""
+        while tag not in self._ended:
+            answer = self._next()
+            check_alive(answer)
+            if answer.tag == b"+":
+                return True
+            if answer.tag == b"*":
+                self._early.append(answer)
+            else:
+                self._ended[answer.tag] = answer
+        return False
+
     def read(self) -> Answer:
         """The next answer, whole. Raises AccountFault."""
+        return self._early.popleft() if self._early else self._next()
+
+    def _next(self) -> Answer:
         line = self._line()
         head = _HEAD.match(line)
         if head is None:
             return _odd(line)
-        tag, _number, name = head.group(1), head.group(2), head.group(3).upper()
+        tag, count, name = head.group(1), head.group(2), head.group(3).upper()
         if tag not in {b"*", b"+"} and not _OUR_TAG.fullmatch(tag):
             raise fault("protocol_error")
         if tag != b"*" or name in _STATUS_ANSWERS:
             return Answer(tag, name, text=line[head.end() :].strip())
-        return Answer(tag, name, parse(self._segments(line, head.end(), name)))
+        segments = self._segments(line, head.end(), name)
+        if name in _LISTINGS:
+            return Answer(tag, name, segments=segments)
+        return Answer(tag, name, parse(segments), number=int(count) if count else None)
 
     def finish(self, tag: bytes, *, may_be_busy: bool = False) -> tuple[bytes, list[Answer]]:
         """Status of the command (`OK`, `NO`, `BAD`) and the answers before it. Raises AccountFault,
         also for a server that is busy unless it `may_be_busy`."""
         answers: list[Answer] = []
-        while tag not in self._ended:
-            answer = self.read()
-            check_alive(answer)
-            if answer.tag == b"*":
-                answers.append(answer)
-            else:
-                self._ended[answer.tag] = answer
-        ended = self._ended.pop(tag)
+        ended = self.end_of(tag, answers.append)
         if not may_be_busy:
             check_ready(ended)
         return ended.name, answers
+
+    def end_of(self, tag: bytes, take: Callable[[Answer], None]) -> Answer:
+        """The end of the command; `take` gets each answer before it, so that nobody need hold them
+        all. Raises AccountFault."""
+        while self._early or tag not in self._ended:
+            answer = self.read()
+            check_alive(answer)
+            if answer.tag == b"*":
+                take(answer)
+            else:
+                self._ended[answer.tag] = answer
+        return self._ended.pop(tag)
 
     def _line(self) -> bytes:
         line = self._transport.readline()
@@ -169,8 +212,10 @@ def check_ready(ended: Answer) -> None:
 
 def _odd(line: bytes) -> Answer:
     """`+ ...` and the empty lines some servers send are skipped, anything else is no IMAP."""
-    if line.startswith(b"+") or not line.strip():
+    if line.startswith(b"+"):
         return Answer(b"+", b"")
+    if not line.strip():
+        return Answer(b"", b"")
     raise fault("protocol_error")
 
 
@@ -247,7 +292,10 @@ def is_quotable(name: bytes) -> bool:
 
 
 def quote(name: bytes) -> bytes:
-    """A quoted string. Raises AccountFault for what no quoted string can hold."""
+    """A name as a command carries it: quoted, or as a literal where quotes do not hold it (RFC 3501
+    9: 7-bit). Raises AccountFault for control characters."""
     if not is_quotable(name):
         raise fault("folder_missing")
+    if not name.isascii():
+        return Octets(name)
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

@@ -14,9 +14,9 @@ from ablage.store import keys
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
-SCHEMA = 1
+SCHEMA = 2
 SUGGESTIONS = 20
-_TUPLES = ("viewers", "aliases", "folders", "private_folders")
+_TUPLES = ("viewers", "aliases")
 _STORED = tuple(
     field.name for field in fields(Account) if field.name not in {"tenant", "account_id"}
 )
@@ -26,13 +26,25 @@ def account_item(account: Account) -> Item:
     """The config item at `keys.account`, without its key; what is None is absent."""
     item = {name: getattr(account, name) for name in _STORED}
     item |= {name: list(item[name]) for name in _TUPLES}
+    item["folder_modes"] = dict(account.folder_modes)
     return {"schema": SCHEMA} | {name: value for name, value in item.items() if value is not None}
 
 
 def account_from_item(tenant: TenantId, account_id: str, item: Item) -> Account:
-    known = {name: item[name] for name in _STORED if name in item}
+    known = _without_folder_lists(item)
+    known = {name: known[name] for name in _STORED if name in known}
     known |= {name: tuple(known[name]) for name in _TUPLES if name in known}
     return Account(tenant=tenant, account_id=account_id, **known)
+
+
+def _without_folder_lists(item: Item) -> Item:
+    """Schema 1 had the ids of `folders` to sync, none for Inbox and Sent, and `private_folders`."""
+    if item.get("schema", 1) > 1:
+        return item
+    modes = dict.fromkeys(item.get("folders", ()), "auto")
+    modes |= dict.fromkeys(item.get("private_folders", ()), "private")
+    sync_folders = "chosen" if item.get("folders") else "inbox_and_sent"
+    return item | {"folder_modes": modes, "sync_folders": sync_folders}
 
 
 def get_account(
@@ -64,6 +76,7 @@ def state_item(state: AccountState) -> Item:
         "checked_at": state.checked_at,
         "folder_list": [_folder_value(folder) for folder in state.folders],
         "habit": _habit_value(state.habit),
+        "gmail": state.gmail or None,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -79,6 +92,7 @@ def state_from_item(item: Item) -> AccountState:
         checked_at=item.get("checked_at"),
         folders=tuple(_folder(value) for value in item.get("folder_list", ())),
         habit=habit_from_item(item),
+        gmail=item.get("gmail", False),
     )
 
 
@@ -97,7 +111,7 @@ def write_state(
     """Write what sync knows; `warnings` belong to the API and stay. False when the account is
     gone."""
     values = {name: value for name, value in state_item(state).items() if name != "warnings"}
-    cleared = [name for name in ("code", "detail", "since") if name not in values]
+    cleared = [name for name in ("code", "detail", "since", "gmail") if name not in values]
     sets = ", ".join(f"#{name} = :{name}" for name in values)
     removes = " REMOVE " + ", ".join(f"#{name}" for name in cleared) if cleared else ""
     try:
@@ -149,17 +163,32 @@ def _move_due(table: Table, tenant: TenantId, account_id: str, interval: int) ->
         return
 
 
-def _folder_value(folder: Folder) -> dict[str, str]:
-    return {
+def _folder_value(folder: Folder) -> dict[str, Any]:
+    """What is not told is absent."""
+    value = {
         "id": folder.folder_id,
         "name": folder.name,
         "role": folder.role,
         "raw": folder.raw,
+        "foreign": folder.foreign or None,
+        "messages": folder.messages,
+        "uidvalidity": folder.uidvalidity,
+        "uidnext": folder.uidnext,
     }
+    return {name: told for name, told in value.items() if told is not None}
 
 
-def _folder(value: dict[str, str]) -> Folder:
-    return Folder(value["id"], value["name"], value["role"], value.get("raw", ""))
+def _folder(value: dict[str, Any]) -> Folder:
+    return Folder(
+        value["id"],
+        value["name"],
+        value["role"],
+        value.get("raw", ""),
+        foreign=value.get("foreign", False),
+        messages=value.get("messages"),
+        uidvalidity=value.get("uidvalidity"),
+        uidnext=value.get("uidnext"),
+    )
 
 
 def _habit_value(habit: Habit) -> dict[str, Any]:

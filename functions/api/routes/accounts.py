@@ -24,7 +24,7 @@ from api.account_schemas import (
 )
 from api.accounts import check_password, new_account, patched, view
 from api.clock import now
-from api.folders import check_folders
+from api.folders import check_folders, folder_views
 from api.operations import operation
 from api.schemas import (
     Cursor,
@@ -39,7 +39,7 @@ from api.schemas import (
     no_content,
 )
 from api.tenant import Calling
-from api.warnings import account_warnings, alias_warnings
+from api.warnings import account_warnings, alias_warnings, hidden_mail_warnings
 
 
 @operation("POST", "/v1/accounts", "manage")
@@ -93,7 +93,9 @@ def change_account(
         check_password(standing, wanted, is_sent=bool(body.password.get_secret_value()))
         return wanted
 
-    check_folders(storage().table, caller.tenant, account, body.folders)
+    if body.folder_modes:
+        standing = connections.find_account(storage().table, caller.tenant, account)
+        check_folders(storage().table, standing, _pointers(body))
     password = body.password.get_secret_value()
     sealed = _seal(caller.tenant, account, password) if password else None
     changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
@@ -112,15 +114,21 @@ def disconnect_account(account: PathId, caller: Calling) -> Response[None]:
 @operation("GET", "/v1/accounts/{account}/folders", "read")
 def list_folders(account: PathId, caller: Calling) -> Page[FolderView]:
     """Folders as last listed; empty until the first connection."""
-    connections.find_account(storage().table, caller.tenant, account)
+    found = connections.find_account(storage().table, caller.tenant, account)
     state = states.get_state(storage().table, caller.tenant, account)
-    folders = state.folders if state else ()
-    return Page(items=[FolderView(id=f.folder_id, name=f.name, role=f.role) for f in folders])
+    return Page(items=folder_views(found, state) if state else [])
+
+
+def _pointers(body: AccountPatch) -> list[tuple[str, str]]:
+    """Of the modes set; one taken back may be of a folder that is gone."""
+    return [(f, f"/folder_modes/{f}") for f, mode in body.folder_modes.items() if mode]
 
 
 def _login(account: Account) -> tuple[object, ...]:
     """What a poll would do differently with."""
-    return account.host, account.port, account.username, account.sync
+    modes = sorted(account.folder_modes.items())
+    where = account.host, account.port, account.username
+    return (*where, account.sync, account.sync_folders, modes)
 
 
 def _seal(tenant: TenantId, account_id: str, password: str) -> Item:
@@ -146,7 +154,7 @@ def _detail(account: Account, status: int = 200) -> Response[AccountDetail]:
     state = known.get(account.account_id)
     noted = [Warning_(code=code, detail=code) for code in (state or {}).get("warnings", ())]
     suggested = alias_warnings(account, (state or {}).get("alias_hints", ()))
-    warnings = account_warnings(table, account) + suggested + noted
+    warnings = account_warnings(table, account) + suggested + hidden_mail_warnings(state) + noted
     shown = view(account, state)
     detail = AccountDetail(**shown.model_dump(), warnings=warnings)
     return answer(detail, status=status, version=account.version)

@@ -28,7 +28,7 @@ from api.schemas import Body, Text
 from api.tenant import Caller, Calling
 from api.visibility import may_see_bcc
 
-Role = Literal["inbox", "sent", "drafts", "trash", "junk", "archive", "all", ""]
+Role = Literal["inbox", "sent", "drafts", "trash", "junk", "archive", "all", "private", ""]
 FOLDER, COPY_NUMBER = "explained", 0  # of a copy that does not exist
 
 

@@ -15,7 +15,7 @@ from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
 from api.clock import now_epoch, now_text, utc_text
-from api.folders import check_folders
+from api.folders import check_may_sync
 from api.operations import operation
 from api.schemas import PathId, answer
 from api.tenant import Caller, Calling
@@ -56,8 +56,8 @@ def check_account(account: PathId, caller: Calling) -> Response[JobView]:
 def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[JobView]:
     """Sync folders now. The job is done when their mails are matched."""
     table = storage().table
-    connections.find_account(table, caller.tenant, account)
-    check_folders(table, caller.tenant, account, body.folders)
+    found = connections.find_account(table, caller.tenant, account)
+    check_may_sync(table, found, body.folders)
     folders = tuple(dict.fromkeys(body.folders))
     since = utc_text(body.since) if body.since else None
     return _start(_job(caller, account, "sync", since=since, folders=folders))

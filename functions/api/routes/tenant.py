@@ -68,6 +68,11 @@ class PolicyBody(Body):
     backfill_days: Annotated[StrictInt, Field(ge=0, le=365)] = Field(
         default=30, description="How far back a new address is filed; 0 is off."
     )
+    follow_moves: StrictBool = Field(
+        default=True,
+        description="Mail moved out of a folder before it was read is looked for in the folders "
+        "of mode on_demand, and filed.",
+    )
 
 
 class PolicyView(PolicyBody):
