@@ -90,7 +90,7 @@ def _added(message: Message | None, arrival: Arrival) -> Message | None:
     if arrival.copy.digest == message.digest:
         return _apply(_turned(joined, arrival), _news(message, arrival))
     if _becomes_main(message, arrival):
-        return _rule(joined, arrival)
+        return _rule(joined, message, arrival)
     return _as_variant(joined, message, arrival)
 
 
@@ -224,28 +224,36 @@ def _becomes_main(message: Message, arrival: Arrival) -> bool:
     return authoritative or message.facts.kind == "draft"
 
 
-def _rule(message: Message, arrival: Arrival) -> Message:
+def _rule(joined: Message, message: Message, arrival: Arrival) -> Message:
     """This content becomes the main one, and re-decides what the other one filed by itself."""
-    own = tuple(d for d in message.decisions if d.where == OWN_ADDRESS)
-    looked_at = [d for d in message.decisions if d.where != OWN_ADDRESS and not is_open(d)]
+    own = tuple(d for d in joined.decisions if d.where == OWN_ADDRESS)
+    looked_at = [d for d in joined.decisions if d.where != OWN_ADDRESS and not is_open(d)]
     left = {
         entity: kept
-        for entity, filing in message.filings.items()
+        for entity, filing in joined.filings.items()
         if (kept := _without_looked_at(filing)) is not None
     }
-    mark = message.private if message.private not in _MARKS_OF_COPIES else ""
+    mark = joined.private if joined.private not in _MARKS_OF_COPIES else ""
     main = replace(
-        message,
+        joined,
         digest=arrival.copy.digest,
         facts=_facts(arrival),
         decisions=own,
         filings=left,
         private=mark or arrival.decision.private,
-        flags=message.flags if message.facts.kind == "draft" else message.flags | {VARIANT},
-        dormant=_dormant(message, message.digest[:CONTENT_DIGITS], looked_at),
+        flags=joined.flags if joined.facts.kind == "draft" else joined.flags | {VARIANT},
+        dormant=_dormant(joined, joined.digest[:CONTENT_DIGITS], looked_at),
     )
-    waited = [d for content, d in message.dormant if content == arrival.content]
-    return _apply(main, [*_news(message, arrival), *waited])
+    waited = [d for content, d in joined.dormant if content == arrival.content]
+    return _apply(main, _youngest_first(_news(message, arrival), waited))
+
+
+def _youngest_first(
+    news: list[AddressDecision], waited: list[AddressDecision]
+) -> list[AddressDecision]:
+    """What lay dormant filed nothing: whom it hit may be deleted, or merged, since."""
+    fresh = {identity(decision) for decision in news if not is_open(decision)}
+    return [*news, *(decision for decision in waited if identity(decision) not in fresh)]
 
 
 def _as_variant(joined: Message, message: Message, arrival: Arrival) -> Message:

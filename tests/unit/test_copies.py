@@ -121,6 +121,26 @@ def test_the_genuine_sent_copy_re_decides_what_a_forged_twin_filed() -> None:
     assert message.digest == "cc" * 32
 
 
+def test_the_genuine_sent_copy_brings_its_mailboxs_own_address_whatever_came_before() -> None:
+    twin = arrival("a1", FROM_X, direction="outbound")
+    genuine = arrival(
+        "a2", OWN, digest="cc" * 32, direction="outbound", via="sent", authoritative=True
+    )
+
+    assert set(after(twin, genuine).filings) == {C2}
+
+
+def test_what_a_variant_would_have_filed_is_looked_at_again_by_the_genuine_copy() -> None:
+    merged = AddressDecision("y@kunde.de", "to", "matched", ("contact#c1",))
+    twin = arrival("a1", FROM_X, direction="outbound")
+    inbox = arrival("a2", TO_Y, digest="cc" * 32, direction="outbound")
+    genuine = arrival(
+        "a3", merged, digest="cc" * 32, direction="outbound", via="sent", authoritative=True
+    )
+
+    assert set(after(twin, inbox, genuine).filings) == {C1}
+
+
 def test_what_a_person_filed_outlives_the_genuine_copy() -> None:
     quote = Entity("quote", "q1")
     message = after(arrival("a1", FROM_X, direction="outbound"))
