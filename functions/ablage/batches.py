@@ -93,6 +93,34 @@ def undone(message: Message, done: Ledger) -> Message:
     )
 
 
+def moved(done: Ledger, places: Mapping[Entity, Entity | None]) -> Ledger:
+    """What it says of an entity, said of the one that took its place: a merged contact's. What it
+    took from one whose place is None is not put back."""
+    named = {str(source): str(into) for source, into in places.items() if into}
+    return replace(
+        done,
+        added=_moved(done.added, {e: into or e for e, into in places.items()}),
+        removed=_moved(done.removed, places),
+        decided=tuple(with_hits_renamed(decision, named) for decision in done.decided),
+        dropped=tuple(with_hits_renamed(decision, named) for decision in done.dropped),
+    )
+
+
+def _moved(
+    links: Mapping[Entity, Filing], places: Mapping[Entity, Entity | None]
+) -> dict[Entity, Filing]:
+    found: dict[Entity, Filing] = {}
+    for entity, link in links.items():
+        place = places.get(entity, entity)
+        if place is not None:
+            found[place] = _with(found.get(place), link)
+    return found
+
+
+def with_hits_renamed(decision: AddressDecision, named: Mapping[str, str]) -> AddressDecision:
+    return replace(decision, hits=tuple(dict.fromkeys(named.get(h, h) for h in decision.hits)))
+
+
 def _way(message: Message) -> tuple[str, str]:
     return message.facts.direction, message.facts.via
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from ablage.addresses import normalise
 from ablage.authentication import FAIL
-from ablage.copies import HITS_KEPT, PATHS_KEPT
+from ablage.batches import with_hits_renamed
+from ablage.copies import HITS_KEPT, PATHS_KEPT, is_open
 from ablage.matching import Decision, Knowledge, block_keys
 from ablage.messages import (
     ACCEPTED,
@@ -55,15 +56,19 @@ def with_addresses(message: Message, addresses: Collection[str], known: Knowledg
     return linked(shown, found, wide) if found else message
 
 
+def is_left_open(message: Message, copy: Copy) -> bool:
+    """The account of the copy may not have filed then: its mark goes once another account decides
+    an address."""
+    decided = not all(map(is_open, message.decisions))
+    return (copy.gated and decided) or any(d.reason in OPEN for d in message.decisions)
+
+
 def with_account(message: Message, verdict: Verdict) -> Message:
     """Decides what was left open because the account did not file then."""
     left = tuple(d for d in message.decisions if d.reason not in OPEN)
     taken = {identity(d) for d in left}
-    found = [
-        decision
-        for decision in _contributed(message, verdict)
-        if decision.reason not in OPEN and identity(decision) not in taken
-    ]
+    said = _united((*left, *_contributed(message, verdict)))
+    found = [d for d in said if d.reason not in OPEN and identity(d) not in taken]
     if message.private or not found:
         return message
     copies = tuple(replace(c, gated=c.gated and c != verdict.copy) for c in message.copies)
@@ -77,42 +82,64 @@ def without_blocked(message: Message, blocked: Collection[str]) -> Message:
     all_of_it = _blocked_sender(message, blocked)
     filings = {}
     for entity, filing in message.filings.items():
-        gone = [p for p in filing.paths if all_of_it or _hit(p.partition(":")[2], blocked)]
-        left = _without_paths(filing, gone)
+        known = _with_every_path(entity, filing, message.decisions)
+        gone = [p for p in known.paths if all_of_it or _hit(p.partition(":")[2], blocked)]
+        left = _without_paths(known, gone) if gone else filing
         if left is not None:
-            filings[entity] = left
+            filings[entity] = replace(left, paths=left.paths[:PATHS_KEPT])
     if filings == message.filings:
         return message
-    decisions = [_stopped(d, blocked) for d in message.decisions]
+    stopped = ("no_match", *_FILES) if all_of_it else _FILES
+    decisions = [_stopped(d, blocked, stopped) for d in message.decisions]
     if all_of_it:
         decisions = [d for d in decisions if d.reason not in _FILES]
     return replace(message, filings=filings, decisions=tuple(decisions))
 
 
-def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
-    """Every automatic link as today's verdicts have it: none, where one copy is private.
+def _with_every_path(
+    entity: Entity, filing: Filing, decisions: Iterable[AddressDecision]
+) -> Filing:
+    """A filing keeps the first of its paths; decisions tell the others."""
+    if len(filing.paths) < PATHS_KEPT:
+        return filing
+    hit = (d for d in decisions if d.reason in _FILES and str(entity) in d.hits)
+    paths = (*filing.paths, *(f"{decision.where}:{decision.address}" for decision in hit))
+    return replace(filing, paths=tuple(dict.fromkeys(paths)))
 
-    Own-address links of accounts without a verdict stay."""
+
+def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
+    """Every automatic link as today's verdicts have it: none, where a copy of its content is
+    private.
+
+    Own-address links of accounts without a verdict stay; and all others, where the verdicts are of
+    variants alone."""
     if message.private:
         return message
-    secret = [verdict for verdict in verdicts if verdict.decision.private]
+    main = [verdict for verdict in verdicts if verdict.copy.digest == message.digest]
+    secret = [verdict for verdict in main if verdict.decision.private]
     judged = {verdict.own for verdict in verdicts}
-    own = [d for d in message.decisions if d.where == OWN_ADDRESS and not secret]
-    kept = [decision for decision in own if decision.address not in judged]
-    found: dict[tuple[str, bool], AddressDecision] = {}
-    for verdict in secret or verdicts:
-        for decision in _contributed(message, verdict):
-            found.setdefault(identity(decision), decision)
-    paths = {f"{OWN_ADDRESS}:{decision.address}" for decision in kept}
+    stands = (d for d in message.decisions if d.where != OWN_ADDRESS or d.address not in judged)
+    kept = [d for d in stands if not secret and (d.where == OWN_ADDRESS or not main)]
+    found = _united(d for one in secret or verdicts for d in _contributed(message, one))
+    paths = {f"{decision.where}:{decision.address}" for decision in kept}
     filings = {entity: _with_only(filing, paths) for entity, filing in message.filings.items()}
     bare = replace(
         message,
         filings={entity: left for entity, left in filings.items() if left is not None},
-        decisions=(*kept, *map(_shortened, found.values())),
+        decisions=(*kept, *map(_shortened, found)),
         facts=_turned(message, verdicts),
     )
     wide = frozenset().union(*(verdict.decision.wide for verdict in verdicts))
-    return linked(bare, found.values(), wide)
+    return linked(bare, found, wide)
+
+
+def _united(decisions: Iterable[AddressDecision]) -> list[AddressDecision]:
+    """One for each address; a gate of one copy says nothing where another copy decided."""
+    met: dict[tuple[str, bool], AddressDecision] = {}
+    for decision in sorted(decisions, key=is_open):
+        met.setdefault(identity(decision), decision)
+    decided = any(d.where != OWN_ADDRESS and not is_open(d) for d in met.values())
+    return [d for d in met.values() if not (decided and is_open(d))]
 
 
 def without_entity(message: Message, entity: Entity) -> Message:
@@ -136,11 +163,12 @@ def merged(message: Message, source: Entity, into: Entity) -> Message:
         filings[into] = _joined(filings.get(into), moved)
     if unfiled and into not in filings:
         tombstones.add(into)
+    named = {str(source): str(into)}
     return replace(
         message,
         filings=filings,
         tombstones=frozenset(tombstones),
-        decisions=tuple(_renamed(d, str(source), str(into)) for d in message.decisions),
+        decisions=tuple(with_hits_renamed(d, named) for d in message.decisions),
     )
 
 
@@ -227,8 +255,10 @@ def _hit(text: str, blocked: Collection[str]) -> str | None:
     return next((k for k in block_keys(address) if k in blocked), None) if address else None
 
 
-def _stopped(decision: AddressDecision, blocked: Collection[str]) -> AddressDecision:
-    entry = _hit(decision.address, blocked) if decision.reason in _FILES else None
+def _stopped(
+    decision: AddressDecision, blocked: Collection[str], reasons: Collection[str]
+) -> AddressDecision:
+    entry = _hit(decision.address, blocked) if decision.reason in reasons else None
     return replace(decision, reason="blocklist", hits=(entry,)) if entry else decision
 
 
@@ -249,12 +279,4 @@ def _joined(filing: Filing | None, other: Filing) -> Filing:
     paths = tuple(dict.fromkeys((*filing.paths, *other.paths)))[:PATHS_KEPT]
     return Filing(
         filing.origins | other.origins, paths, filing.by or other.by, filing.at or other.at
-    )
-
-
-def _renamed(decision: AddressDecision, source: str, into: str) -> AddressDecision:
-    if source not in decision.hits:
-        return decision
-    return replace(
-        decision, hits=tuple(dict.fromkeys(into if h == source else h for h in decision.hits))
     )

@@ -7,7 +7,7 @@ from ablage import batches as kinds
 from ablage import reevaluation
 from ablage.accounts import Account
 from ablage.addresses import NORMALISER_VERSION, Address, normalise
-from ablage.batches import undone
+from ablage.batches import moved, undone
 from ablage.errors import Gone, NotFound
 from ablage.folder_modes import is_private
 from ablage.mail import read_mail
@@ -19,6 +19,7 @@ from ablage.reevaluation import OPEN, Verdict
 from ablage.store import batches
 from ablage.store.accounts import get_account
 from ablage.store.batches import Batch
+from ablage.store.contacts import archive_place
 from ablage.store.knowledge import (
     Case,
     Found,
@@ -43,6 +44,7 @@ class Plans:
         self._batch = batch
         self._accounts: dict[str, Account | None] = {}
         self._policy: Policy | None = None
+        self._moved: dict[Entity, Entity | None] = {}
         self._found = Found()
         self._looked_up: set[Address] = set()
         self._plan: Callable[[Message], Message] = {
@@ -77,7 +79,7 @@ class Plans:
             return message
         copies = [c for c in message.copies if c.account_id == account.account_id]
         for copy in copies[:COPIES_READ]:
-            if any(d.reason in OPEN for d in message.decisions):
+            if reevaluation.is_left_open(message, copy):
                 message = reevaluation.with_account(message, self._verdict(message, copy, account))
         return message
 
@@ -90,7 +92,7 @@ class Plans:
             return message
         accounts = {account.account_id: account for account in self._accounts_of(message)}
         copies = [c for c in message.copies if c.account_id in accounts][:COPIES_READ]
-        filing = [c for c in copies if accounts[c.account_id].filing_enabled]
+        filing = [c for c in copies if _files(accounts[c.account_id], c)]
         verdicts = [self._verdict(message, c, accounts[c.account_id]) for c in filing]
         return reevaluation.decided_again(message, verdicts) if verdicts else message
 
@@ -101,7 +103,18 @@ class Plans:
             return message
         table, tenant = self._storage.table, self._batch.tenant
         entry = batches.get_ledger(table, tenant, of, message.message_id)
-        return undone(message, entry) if entry else message
+        if entry is None:
+            return message
+        return undone(message, moved(entry, self._places({*entry.added, *entry.removed}, of)))
+
+    def _places(self, entities: Iterable[Entity], of: str) -> dict[Entity, Entity | None]:
+        """Where a contact's mail is by now: None, where its archive was deleted since `of`."""
+        for entity in entities:
+            if entity.kind == "contact" and entity not in self._moved:
+                table, tenant = self._storage.table, self._batch.tenant
+                place = archive_place(table, tenant, entity.entity_id, of)
+                self._moved[entity] = Entity("contact", place) if place else None
+        return self._moved
 
     def _without_entity(self, message: Message) -> Message:
         return reevaluation.without_entity(message, self._entity())
@@ -177,6 +190,11 @@ class Plans:
             if sha256 is None:
                 raise Gone("raw_expired", "The mail is no longer kept.") from missing
         return self._storage.archive.read(message.tenant, message.message_id, sha256)
+
+
+def _files(account: Account, copy: Copy) -> bool:
+    """What it never contributed for its time waits for the back-filling of its account."""
+    return account.filing_enabled and (not copy.gated or account.files(copy.received_at))
 
 
 def _is_private(copy: Copy, accounts: Mapping[str, Account]) -> bool:

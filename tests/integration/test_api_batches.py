@@ -139,6 +139,52 @@ def test_a_purge_takes_what_the_entry_blocks_and_undo_puts_it_back(company):
     assert archive() == archive("customer/k1") == ["Mail 3", "Mail 2", "Mail 1"]
 
 
+def test_undo_finds_a_contact_that_was_merged_and_fills_no_archive_deleted_since(company):
+    for client in (acme, other):
+        client("PUT", "/v1/contacts/c1", MAX)
+        work_off()
+        client("POST", "/v1/blocklist", {"entry": "kunde.de"})
+        client("PUT", "/v1/contacts/c2", {"addresses": ["moritz@kunde.de"]})
+    purges = {c: start(c, kind="purge_blocked", entry="kunde.de")["id"] for c in (acme, other)}
+    acme("POST", "/v1/contacts/c1/merge", {"into": "c2"})
+    other("DELETE", "/v1/contacts/c1", query={"archive": "delete"})
+    work_off()
+
+    for client, purge in purges.items():
+        undo(purge, client)
+
+    assert archive("contact/c2") == archive("customer/k1") == ["Mail 3", "Mail 2", "Mail 1"]
+    assert archive() == []
+    assert (archive(client=other), archive("customer/k1", other)) == ([], ["Mail 1"])
+
+
+def test_undo_of_a_back_filling_takes_the_mail_from_whom_its_contact_was_merged_into(company):
+    job = acme("PUT", "/v1/contacts/c1", MAX).json["backfill"]
+    work_off()
+    acme("PUT", "/v1/contacts/c2", {"addresses": ["moritz@kunde.de"]})
+    acme("POST", "/v1/contacts/c1/merge", {"into": "c2"})
+    work_off()
+    assert len(archive("contact/c2")) == 3
+
+    undo(job)
+
+    assert archive("contact/c2") == archive("customer/k1") == []
+
+
+def test_deciding_again_leaves_to_an_account_what_it_did_not_file_in_its_time(company):
+    connect_account(company, TenantId("acme"), "bert", "bert@own.de", filing=False)
+    arrive(company, 1, "max@kunde.de", "bert@own.de", account="bert")
+    acme("PUT", "/v1/contacts/bert", {"addresses": ["bert@own.de"]})
+    acme("PATCH", "/v1/accounts/bert", {"automatic_filing": {"enabled": True}})
+
+    start(kind="reevaluate", since=SINCE)
+
+    assert archive("contact/bert") == []
+    start(kind="backfill_account", account="bert")
+    start(kind="reevaluate", since=SINCE)
+    assert archive("contact/bert") == ["Mail 1"]
+
+
 def test_deciding_again_follows_a_contact_to_its_new_customer(company):
     acme("PUT", "/v1/contacts/c1", MAX)
     work_off()

@@ -143,6 +143,27 @@ def test_mail_from_a_blocked_sender_loses_all_that_is_automatic():
     assert [d.reason for d in after.decisions] == ["blocklist"]
 
 
+def test_mail_of_a_blocked_stranger_filed_by_the_own_address_rule_says_why_it_is_gone():
+    own = AddressDecision("me@own.de", "own_address", "own_address", ("contact#c2",))
+
+    after = without_blocked(message(own, UNMATCHED, filings={C2: OWN}), {"kunde.de"})
+
+    assert (after.filings, after.reason()) == ({}, "blocklist")
+
+
+def test_a_purge_leaves_what_one_of_many_recipients_still_leads_to():
+    names = [f"p{n}@gone.de" for n in range(6)] + ["left@kunde.de"]
+    met = [AddressDecision(a, "to", "matched", ("customer#k1",)) for a in names]
+    paths = tuple(f"to:{a}" for a in names)
+    before = message(*met, filings={K1: Filing(AUTO, paths[:5])}, direction="outbound")
+
+    after = without_blocked(before, {"gone.de"})
+
+    assert after.filings == {K1: Filing(AUTO, paths[6:])}
+    planned = ledger(before, after)
+    assert undone(after, planned).filings[K1].origins == AUTO
+
+
 def test_a_purge_knows_label_boundaries():
     before = message(MATCHED, filings={C1: LINK})
 
@@ -179,6 +200,25 @@ def test_a_copy_that_is_private_today_takes_every_automatic_link_away():
     after = decided_again(message(MATCHED, filings=filings), [verdict(MATCHED), secret])
 
     assert (set(after.filings), after.decisions) == ({QUOTE}, (private,))
+
+
+def test_a_forged_private_twin_takes_nothing_away():
+    twin = verdict(MATCHED, digest="ee" * 32)
+    twin = replace(twin, decision=replace(twin.decision, private="header"))
+    before = message(MATCHED, filings={C1: LINK, K1: LINK})
+
+    assert decided_again(before, [verdict(MATCHED), twin]).filings == before.filings
+    assert decided_again(before, [twin]).filings == before.filings
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_gate_of_one_copy_does_not_hide_what_another_copy_decides(order):
+    through_a_list = verdict(replace(MATCHED, reason="kind", hits=("bulk",)))
+    before = message(MATCHED, filings={C1: LINK, K1: LINK})
+
+    after = decided_again(before, [through_a_list, verdict(MATCHED)][::order])
+
+    assert (after.filings, after.decisions) == (before.filings, (MATCHED,))
 
 
 def test_deciding_again_never_files_what_is_private():

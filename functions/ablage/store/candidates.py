@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ablage import batches as kinds
-from ablage.messages import OWN_ADDRESS, Message
+from ablage.messages import Message
 from ablage.reevaluation import OPEN
 from ablage.store import keys, messages
 from ablage.store.batches import Batch, ledger_page
@@ -19,8 +19,6 @@ from ablage.tenancy import TenantId
 PAGE = 100
 _OVERVIEW, _ARCHIVE, _ACCOUNT = "MAIL#", "FILED#", "ACCOUNT#"
 _END = "~"  # sorts after every time
-# What a row may show while decisions are open.
-_HIDES_OPEN = (*OPEN, "manual", "tombstone", OWN_ADDRESS, "claimed_own")
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def _place(batch: Batch) -> tuple[str, str]:
 
 _SOURCES: dict[str, Callable[[Table, Batch, int], Found]] = {
     kinds.BACKFILL_CONTACT: _unmatched,
-    kinds.BACKFILL_ACCOUNT: _overviews(lambda row: row["r"] in _HIDES_OPEN),
+    kinds.BACKFILL_ACCOUNT: _overviews(lambda _: True),  # no row says what its account left open
     kinds.PURGE_BLOCKED: _overviews(lambda row: row["n"] > 0),
     kinds.REEVALUATE: _overviews(lambda row: row["r"] not in OPEN),
     kinds.UNDO: _ledgered,

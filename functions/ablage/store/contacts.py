@@ -48,6 +48,19 @@ def get_contacts(table: Table, tenant: TenantId, contact_ids: tuple[str, ...]) -
     return [contact for contact in found if contact is not None]
 
 
+def archive_place(table: Table, tenant: TenantId, contact_id: str, but: str) -> str | None:
+    """Whose archive holds the contact's mail: its own, or that of the one it was merged into. None
+    where it was deleted with the contact, by another batch than `but`."""
+    for _ in range(_MERGE_ROUNDS):
+        item = table.get(keys.contact(tenant, contact_id), consistent=True) or {}
+        if "merged_into" not in item:
+            asked = item.get("batch", {})
+            gone = item.get("deleted") and asked.get("kind") == DELETE_ARCHIVE
+            return None if gone and asked["job"] != but else contact_id
+        contact_id = item["merged_into"]
+    return contact_id
+
+
 def page_contacts(
     table: Table, tenant: TenantId, after: str | None, limit: int, now: int
 ) -> tuple[list[Contact], str | None]:

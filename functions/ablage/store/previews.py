@@ -11,7 +11,13 @@ from ablage.limits import MESSAGES_COUNTED
 from ablage.matching import IndexEntry, Knowledge, decide
 from ablage.messages import OWN_ADDRESS, Entity, Message
 from ablage.previews import shown_parties
-from ablage.reevaluation import Verdict, with_account, with_addresses, without_blocked
+from ablage.reevaluation import (
+    Verdict,
+    is_left_open,
+    with_account,
+    with_addresses,
+    without_blocked,
+)
 from ablage.store.batches import Batch
 from ablage.store.candidates import Candidate, is_first_seen, read_messages, rows_read
 from ablage.store.knowledge import (
@@ -64,7 +70,8 @@ def preview_account(table: Table, batch: Batch, account: Account, now: int) -> P
             decision = decide(each, always, copy.received_at, known)
             links = tuple(d for d in decision.addresses if d.where != OWN_ADDRESS)
             verdict = Verdict(copy, account.own, replace(decision, addresses=links))
-            after.append(with_account(message, verdict))
+            left_open = is_left_open(message, copy)
+            after.append(with_account(message, verdict) if left_open else message)
         return after
 
     return _preview(table, batch, now, effects)
