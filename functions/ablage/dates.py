@@ -86,9 +86,14 @@ class _Reading:
             or self._month(word)
             or self._numeric_date(word)
             or word.rstrip(".")[:3] in _DAYS
+            or self._weekday(word)
             or self._noon(word)
             or self._complete()
         )
+
+    def _weekday(self, word: str) -> bool:
+        """In front, in any language: `Fr., 20 Nov 2026`."""
+        return word.rstrip(".").isalpha() and not (self.numbers or self.month or self.clock)
 
     def _complete(self) -> bool:
         """What follows a whole date is a zone nobody knows (counts as UTC), or a remark."""
@@ -110,6 +115,8 @@ class _Reading:
     def _number(self, word: str) -> bool:
         if not (word.isascii() and word.isdigit() and len(word) <= 4):
             return False
+        if len(word) == 4 and self._complete():
+            return True  # a zone without its sign: unknown
         self.numbers.append(word)
         return len(self.numbers) <= 2
 

@@ -26,7 +26,10 @@ RETURNED_TYPES = frozenset(
 REPORT_BYTES = 64 * 1024  # read of a report's status part, and of the header it returns
 FAILURES = 20  # kept of one message
 _BLANK_LINES = re.compile(rb"(?:\r*\n[ \t]*){2,}|\r{2,}")
-_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")  # and no IP address
+_NO_FAILURES = ("delayed", "delivered", "relayed", "expanded")
+_NAMED = re.compile(r"^<([^<>\s]{3,512})>:([^\n]*(?:\n[^\n]+)*)", re.MULTILINE)
+_RETURNS = ("copy of", "original", "unsent", "undelivered", "returned")
 _GROUPED = ("original-recipient", "final-recipient", "action", "status")
 
 Group = dict[str, str]
@@ -49,19 +52,54 @@ class DeliveryReport:
     returned: Headers | None
 
 
-def read_report(parts: ReportParts, failed_recipients: str = "") -> DeliveryReport | None:
-    """None if these parts are no report. `failed_recipients`: the field X-Failed-Recipients, in
-    which mail systems without RFC 3464 name them. Never raises."""
-    found = [_failure(group) for group in _groups(parts.status)]
-    failures = [failure for failure in found if failure]
-    if not parts.status:
-        failures = [
-            DeliveryFailure(a.exact, "") for a in map(normalise, _words(failed_recipients)) if a
-        ]
-    if not parts.status and not failures:
-        return None
-    returned = read_headers(parts.returned) if parts.returned else None
-    return DeliveryReport(tuple(dict.fromkeys(failures))[:FAILURES], returned)
+def read_report(
+    parts: ReportParts, failed_recipients: str = "", text: str = ""
+) -> DeliveryReport | None:
+    """None if these parts are no report. Mail systems without RFC 3464 name the recipients in the
+    field X-Failed-Recipients or in the bounce's text, which ends with the mail. Never raises."""
+    if parts.status:
+        found = [_failure(group) for group in _groups(parts.status)]
+        failures, returned = [failure for failure in found if failure], parts.returned
+    else:
+        notice, mail = _returned_in(text[:REPORT_BYTES])
+        returned = parts.returned or mail.encode("utf-8", "replace")
+        failures = _addressed(failed_recipients) or (_told(notice) if returned else [])
+        if not failures:
+            return None
+    return DeliveryReport(
+        tuple(dict.fromkeys(failures))[:FAILURES], read_headers(returned) if returned else None
+    )
+
+
+def _returned_in(text: str) -> tuple[str, str]:
+    """(what the mail system says, the mail it returns below a line of dashes), of a bounce in plain
+    text: qmail, older Exim and Sendmail."""
+    end = 0
+    for line in text.splitlines(keepends=True):
+        end += len(line)
+        if _divides(line.strip().lower()):
+            return text[: end - len(line)], text[end:].lstrip()
+    return text, ""
+
+
+def _divides(line: str) -> bool:
+    """`--- Below this line is a copy of the message.` and the like."""
+    told = line.startswith("--") and len(line) < 100 and "message" in line
+    return told and any(words in line for words in _RETURNS)
+
+
+def _told(notice: str) -> list[DeliveryFailure]:
+    """Recipients as qmail names them (QSBMF): `<max@kunde.de>:`, and why, up to an empty line."""
+    found = []
+    for named in _NAMED.finditer(notice):
+        address, status = normalise(named[1]), _STATUS.search(named[2])
+        if address:
+            found.append(DeliveryFailure(address.exact, status[0] if status else ""))
+    return found
+
+
+def _addressed(recipients: str) -> list[DeliveryFailure]:
+    return [DeliveryFailure(a.exact, "") for a in map(normalise, _words(recipients)) if a]
 
 
 def failed_delivery(failures: Sequence[DeliveryFailure], report: str) -> Intent:
@@ -108,7 +146,8 @@ def _failure(group: Group) -> DeliveryFailure | None:
     action = strip_comments(group.get("action", "")).strip().lower()
     found = _STATUS.search(group.get("status", ""))
     status = found[0] if found else ""
-    if not recipient or not (action == "failed" or (not action and status.startswith("5"))):
+    permanent = action not in _NO_FAILURES and status.startswith("5")  # `Action: error`, or none
+    if not recipient or not (action.startswith("fail") or permanent):
         return None
     return DeliveryFailure(recipient, status)
 

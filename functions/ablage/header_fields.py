@@ -1,22 +1,24 @@
 """Raw bytes -> header fields, tolerant where Python's `email` is not.
 
 A line that is no field does not end the header (CPython ends it there, gh-127794, and loses From,
-To and Date); CR, LF and CRLF may be mixed; an mbox `From ` line and leading blank lines are
-skipped. Every step is linear in the bytes read.
+To and Date); LF and CRLF may be mixed, or all line ends be CRs; an mbox `From ` line and leading
+blank lines are skipped. Every step is linear in the bytes read.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ablage.japanese import decode_japanese
+from ablage.charsets import decode_undeclared
 from ablage.limits import HEADER_BYTES
 
-_BLANK_LINE = re.compile(rb"\n\r*\n|\r\r(?=[^\r\n])")
-_LINE_END_WITH_CR = re.compile(rb"\r+\n?")
+_BLANK_LINE = re.compile(rb"\n\r*\n")
+_BLANK_LINE_OF_CRS = re.compile(rb"\r\r(?=[^\r\n])")
+_LINE_END_WITH_CR = re.compile(rb"\r+\n")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _UNUSUAL = re.compile(rb"[^\t\n -~]")
 _USUAL_FIELD = re.compile(r"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_DECLARED = re.compile(rb"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
 _FRONT = 16 * 1024  # bytes in which nearly all headers end
 _LEADING = b"\r\n \t\x00"
 _LEADING_BYTES = frozenset(bytes([byte]) for byte in _LEADING)
@@ -51,9 +53,18 @@ def split_fields(raw: bytes) -> HeaderBlock:
             fields.append((name, lines))
     if junk:
         problems.append("junk_lines")
+    written = [(name, b" ".join(lines)) for name, lines in fields]
+    likely = _declared(written)
     return HeaderBlock(
-        tuple((name, decode_bytes(b" ".join(lines))) for name, lines in fields), tuple(problems)
+        tuple((name, decode_bytes(value, likely)) for name, value in written), tuple(problems)
     )
+
+
+def _declared(fields: list[tuple[str, bytes]]) -> str:
+    """The charset of the body: mailers that leave a header unencoded write it in the same."""
+    types = (value for name, value in fields if name == "content-type")
+    found = _DECLARED.search(next(types, b""))
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def _usual_fields(block: bytes) -> tuple[tuple[str, str], ...] | None:
@@ -81,14 +92,20 @@ def _unfolded(value: str) -> str:
 
 def body_start(raw: bytes) -> int:
     """The offset just behind the header's blank line, or the length where there is none."""
-    found = _BLANK_LINE.search(raw, _leading(raw))
+    found = _blank_line(raw, _leading(raw), len(raw))
     return found.end() if found else len(raw)
 
 
-def decode_bytes(value: bytes) -> str:
-    """Raw header bytes as clean text: ISO-2022-JP by its escapes, UTF-8, else Windows-1252."""
-    text = decode_japanese(value) if b"\x1b$" in value else utf8_or_western(value)
-    return clean(text).strip()
+def _blank_line(raw: bytes, start: int, end: int) -> re.Match[bytes] | None:
+    """What ends the header. A bare CR is a line end only where there is no LF before it."""
+    first = raw.find(b"\n", start, end)
+    found = _BLANK_LINE_OF_CRS.search(raw, start, first if first >= 0 else end)
+    return found or _BLANK_LINE.search(raw, start, end)
+
+
+def decode_bytes(value: bytes, likely: str = "") -> str:
+    """Raw header bytes as clean text, in a charset as of `decode_undeclared`."""
+    return clean(decode_undeclared(value, likely)).strip()
 
 
 def clean(text: str) -> str:
@@ -98,25 +115,12 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", _WHITE_CONTROLS.sub(" ", text))
 
 
-def utf8_or_western(data: bytes) -> str:
-    """UTF-8, with replacements if some of it is, as in a cut field; else Windows-1252."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
-    if any("\x7f" < c != "\ufffd" for c in text):
-        return text
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 def _leading(raw: bytes) -> int:
     """How many bytes to skip: blank lines, blanks and NUL before the header."""
     if raw[:1] not in _LEADING_BYTES:
         return 0
-    return len(raw[:HEADER_BYTES]) - len(raw[:HEADER_BYTES].lstrip(_LEADING))
+    rest = raw[:HEADER_BYTES].lstrip(_LEADING)
+    return len(raw[:HEADER_BYTES]) - len(rest)
 
 
 def _header_block(raw: bytes) -> tuple[bytes, bool]:
@@ -126,17 +130,20 @@ def _header_block(raw: bytes) -> tuple[bytes, bool]:
     if b"\r" not in front and (length := front.find(b"\n\n")) >= 0:
         return front[:length], False
     end = min(len(raw), start + HEADER_BYTES)
-    found = _BLANK_LINE.search(raw, start, end)
+    found = _blank_line(raw, start, end)
     block = raw[start : found.start() + 1 if found else end].replace(b"\r\n", b"\n")
     if b"\r" in block:
-        block = _LINE_END_WITH_CR.sub(_one_line_end, block)
+        block = _without_cr(block)
     head, blank_line, _ = block.partition(b"\n\n")
     return head, end < len(raw) and not found and not blank_line
 
 
-def _one_line_end(found: re.Match[bytes]) -> bytes:
-    """CR CR LF is one line end (a gateway's doubled CR); CRs alone are one each."""
-    return b"\n" if found[0].endswith(b"\n") else b"\n" * len(found[0])
+def _without_cr(block: bytes) -> bytes:
+    """CR CR LF is one line end (a gateway's doubled CR); a bare CR is a blank (RFC 5322 4), but the
+    line end of a block that has no other."""
+    if b"\n" not in block:
+        return block.replace(b"\r", b"\n")
+    return _LINE_END_WITH_CR.sub(b"\n", block).replace(b"\n\r", b"\n").replace(b"\r", b" ")
 
 
 def _logical_lines(block: bytes) -> Iterator[tuple[str | None, list[bytes]]]:

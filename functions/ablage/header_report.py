@@ -1,6 +1,7 @@
 """What was read of mails, as JSON in the normal form parsers are compared in."""
 
 import json
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,12 @@ from typing import Any
 from ablage.addresses import ascii_domain
 from ablage.headers import Mailbox
 from ablage.mail import Mail, read_mail
+
+_UNUSABLE = re.compile(r"^[^<]*<")
+_ONE_AT = re.compile(
+    r"[^\s\"\\@<>,;:]+@(?:[^\s\"\\@<>,;:.\[\]][^\s\"\\@<>,;:\[\]]*|\[[^\s@<>\[\]]+\])"
+)
+_BLANKS = " \t\r\n\x0b\x0c"
 
 
 def report(raw: bytes) -> dict[str, Any]:
@@ -32,8 +39,8 @@ def report(raw: bytes) -> dict[str, Any]:
         "in_reply_to": headers.in_reply_to or None,
         "references": list(headers.references),
         "attachments": _attachments(mail),
-        "text_nonempty": bool(mail.text.strip()) and not unsplit,
-        "html_nonempty": bool(mail.html.strip()),
+        "text_nonempty": bool(mail.text.strip(_BLANKS)) and not unsplit,
+        "html_nonempty": bool(mail.html.strip(_BLANKS)),
         "problems": list(mail.problems),
     }
 
@@ -45,24 +52,28 @@ def main() -> None:
 
 
 def _addresses(mailboxes: tuple[Mailbox, ...]) -> list[str]:
-    return [_written(box.address.text) for box in mailboxes if box.address]
+    return [text for box in mailboxes if (text := _written(box))]
 
 
-def _written(text: str) -> str:
-    local, _, domain = text.rpartition("@")
+def _written(box: Mailbox) -> str:
+    """With a domain that is none as it is: such an address is read, though it matches nothing."""
+    spec = box.address.text if box.address else _UNUSABLE.sub("", box.text).removesuffix(">")
+    local, _, domain = spec.rpartition("@")
+    if not box.address and not _ONE_AT.fullmatch(spec):
+        return ""
     if local[:1] == '"':
         local = local[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    return f"{local}@{ascii_domain(domain)}"
+    return f"{local}@{ascii_domain(domain) or domain.lower()}"
 
 
 def _moment(date: datetime | None) -> str | None:
-    return date.strftime("%Y-%m-%dT%H:%M:%SZ") if date else None
+    return date.replace(tzinfo=None).isoformat(timespec="seconds") + "Z" if date else None
 
 
 def _attachments(mail: Mail) -> list[dict[str, Any]]:
     found = [
         {"content_type": a.content_type, "filename": a.written_name, "size": a.size}
         for a in mail.attachments
-        if a.written_name
+        if a.written_name and not a.content_type.startswith("multipart/")
     ]
     return sorted(found, key=json.dumps)

@@ -57,7 +57,7 @@ def read_mail(raw: bytes) -> Mail:
 
 
 def _report(headers: Headers, body: MailBody) -> DeliveryReport | None:
-    return read_report(body.report, headers.get("x-failed-recipients") or "")
+    return read_report(body.report, headers.get("x-failed-recipients") or "", body.text)
 
 
 def attachment_content(raw: bytes, number: int) -> bytes | None:

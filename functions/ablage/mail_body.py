@@ -5,8 +5,9 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
+from ablage.charsets import decode_charset
 from ablage.delivery_reports import REPORT_BYTES, RETURNED_TYPES, STATUS_TYPES, ReportParts
-from ablage.encoded_words import decode_base64, decode_charset
+from ablage.encoded_words import decode_base64
 from ablage.header_fields import body_start
 from ablage.headers import Headers, read_headers
 from ablage.limits import BODY_BYTES, BODY_LINES, TEXT_BYTES
@@ -17,6 +18,8 @@ from ablage.mime_parts import Part, Parts, part_header, split_parts
 _LIMITING = frozenset({"too_many_parts", "nested_too_deep"})
 _CALENDAR_METHOD = re.compile(rb"^METHOD:[ \t]*([A-Za-z]+)", re.MULTILINE)
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
+# RFC 2045 6.7 (3). The look behind keeps a run of blanks from being tried at each of them.
+_TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 _SLASHES = re.compile(r"[/\\]+")
 _CHUNK = 1024 * 1024
 _NESTED_HEADER = 16 * 1024  # bytes of a nested message that are read for its name
@@ -115,7 +118,7 @@ def _content(raw: bytes, part: Part) -> bytes:
     if part.encoding == "base64":
         return decode_base64(encoded)
     if part.encoding == "quoted-printable":
-        return binascii.a2b_qp(encoded)
+        return binascii.a2b_qp(_TRAILING_BLANKS.sub(b"", encoded))
     return bytes(encoded)
 
 

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from ablage.encoded_words import decode_charset, decode_words
+from ablage.charsets import decode_charset
+from ablage.encoded_words import decode_words
 from ablage.header_fields import clean
 
 _LONGEST = 16 * 1024  # characters of a field that are read
-_TYPE = re.compile(r"\s*([^\s;/\"=]+)\s*/\s*([^\s;/(\"=,]+)")
+_TYPE = re.compile(r"\s*\"?([^\s;/\"=]+)\s*/\s*([^\s;/(\"=,]+)")
 _TOKEN = re.compile(r"\s*([^\s;(\"=]+)\s*(?![^;\s]*=)")
-_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]++|\\.)*+"?|[^;]*+)', re.DOTALL)
+_PARAMETER = re.compile(
+    r';\s*+(?:\([^()]*+\)\s*+)?([^\s=;"]++)\s*+=\s*+("(?:[^"\\]++|\\.)*+"?|[^;]*+)', re.DOTALL
+)
 _LOOSE_BOUNDARY = re.compile(r'\bboundary\s{0,9}=\s{0,9}("[^"]*+"|[^\s;]++)', re.IGNORECASE)
 _SECTION = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*)?)?")
-_ESCAPED = re.compile(r'\\(["\\])')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:\\[^\\]")  # its backslashes are not escapes
 _BIDI_CONTROLS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _NAME = 255  # characters of a file name that are kept
 
@@ -71,7 +75,8 @@ def _parameters(field: str) -> dict[str, str]:
 def _unquote(value: str) -> str:
     if value[:1] != '"':
         return value
-    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"'))
+    text = value[1:].removesuffix('"')
+    return text if _WINDOWS_PATH.match(text) else _ESCAPED.sub(r"\1", text)
 
 
 def _joined(sections: Mapping[int, tuple[bool, str]]) -> str:

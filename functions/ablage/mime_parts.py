@@ -11,7 +11,7 @@ from ablage.header_fields import split_fields
 from ablage.limits import NESTING, PART_HEADER_BYTES, PARTS
 from ablage.mime_fields import MimeField, read_content_type, read_disposition, written_name
 
-_DASHES = re.compile(rb"^--([^\r\n]*)\r?\n?", re.MULTILINE)
+_DASHES = re.compile(rb"^--([^\r\n]*)\r*\n?", re.MULTILINE)
 _LINE_END = re.compile(rb"\r*\n|\r")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
 _TEXT = MimeField("text/plain", {})
@@ -179,5 +179,7 @@ class _Walk:
     def _before(self, end: int) -> int:
         """The line end before a boundary belongs to the boundary (RFC 2046 5.1.1)."""
         if self.raw[end - 1 : end] == b"\n":
-            end -= 2 if self.raw[end - 2 : end - 1] == b"\r" else 1
+            end -= 1
+            while self.raw[end - 1 : end] == b"\r":
+                end -= 1
         return end

@@ -140,6 +140,109 @@ def test_reading_a_report_never_raises(noise: bytes, words: str) -> None:
     read_report(ReportParts(b"Final-Recipient: " + noise + b"\nAction: failed"), words)
 
 
+def _dsn(status_part: str, head: str = "", returned: str = "message/rfc822") -> bytes:
+    """The shape of RFC 3464, with a mail system's own fields."""
+    whole = (
+        f"Return-Path: <>\nMessage-ID: <b@mx.de>\n{head}"
+        "Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=b\n\n"
+        f"--b\n\nSorry.\n\n--b\nContent-Type: message/delivery-status\n\n{status_part}\n"
+        f"--b\nContent-Type: {returned}\n\n"
+    )
+    return whole.encode() + SENT + b"\n--b--\n"
+
+
+def _in_words(head: str, notice: str) -> bytes:
+    return f"Return-Path: <>\nMessage-ID: <b@mx.de>\n{head}\n{notice}\n".encode() + SENT
+
+
+BOUNCES = {
+    "Postfix": _dsn(
+        "Reporting-MTA: dns; mx.own.de\nX-Postfix-Queue-ID: 4ABC\n"
+        "Arrival-Date: Fri, 20 Nov 2026 10:00:01 +0000 (UTC)\n\n"
+        "Final-Recipient: rfc822; max@kunde.de\nOriginal-Recipient: rfc822;max@kunde.de\n"
+        "Action: failed\nStatus: 5.1.1\nRemote-MTA: dns; mx.kunde.de\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 <max@kunde.de>: User unknown\n",
+        "From: MAILER-DAEMON@mx.own.de (Mail Delivery System)\nAuto-Submitted: auto-replied\n",
+    ),
+    "Exim": _dsn(
+        "Reporting-MTA: dns; mx.own.de\n\nAction: failed\n"
+        "Final-Recipient: rfc822;max@kunde.de\nStatus: 5.1.1\n",
+        "X-Failed-Recipients: max@kunde.de\nFrom: Mail Delivery System <Mailer-Daemon@mx.own.de>\n",
+        "text/rfc822-headers",
+    ),
+    "Exchange Online": _dsn(
+        "Reporting-MTA: dns;AM0PR04MB1.eurprd04.prod.outlook.com\n"
+        "Received-From-MTA: dns;mx.own.de\nArrival-Date: Fri, 20 Nov 2026 10:00:01 +0000\n\n"
+        "Final-Recipient: rfc822;max@kunde.de\nAction: failed\nStatus: 5.1.1\n"
+        "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found\n"
+        "X-Display-Name: Max Kunde\n",
+        "From: <postmaster@own.de>\nX-MS-Exchange-Message-Is-Ndr:\n",
+    ),
+    "Gmail": _dsn(
+        "Reporting-MTA: dns; googlemail.com\nReceived-From-MTA: dns; anna@own.de\n"
+        "Arrival-Date: Fri, 20 Nov 2026 02:00:01 -0800 (PST)\n"
+        "X-Original-Message-ID: <offer@own.de>\n\nFinal-Recipient: rfc822; max@kunde.de\n"
+        "Action: failed\nStatus: 5.1.1\nLast-Attempt-Date: Fri, 20 Nov 2026 02:00:02 -0800 (PST)\n",
+        "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\n"
+        "X-Failed-Recipients: max@kunde.de\n",
+    ),
+    "Sendmail": _dsn(
+        "Reporting-MTA: dns; mx.own.de\n\nFinal-Recipient: RFC822; max@kunde.de\n"
+        "X-Actual-Recipient: RFC822; max@kunde.de\nAction: failed\nStatus: 5.1.1\n"
+        "Remote-MTA: DNS; mx.kunde.de\n",
+        "From: Mail Delivery Subsystem <MAILER-DAEMON>\n",
+    ),
+    "a status without the standard's words": _dsn(
+        "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; max@kunde.de\nAction: error\n"
+        "Status: 5.1.1\n"
+    ),
+    "qmail": _in_words(
+        "From: MAILER-DAEMON@mx.own.de\nSubject: failure notice\n",
+        "Hi. This is the qmail-send program at mx.own.de.\n"
+        "This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
+        "<max@kunde.de>:\n192.0.2.1 does not like recipient.\n"
+        "Remote host said: 550 5.1.1 no such user\nGiving up on 192.0.2.1.\n\n"
+        "--- Below this line is a copy of the message.\n\nReturn-Path: <anna@own.de>",
+    ),
+}
+
+
+@pytest.mark.parametrize("system", BOUNCES)
+def test_a_bounce_of_each_mail_system_names_whom_and_which(system: str) -> None:
+    mail = read_mail(BOUNCES[system])
+
+    assert mail.kind == "bounce"
+    assert mail.report
+    assert mail.report.failures == (MAX,)
+    assert mail.report.returned
+    assert header_identity(mail.report.returned) == mail_identity(read_mail(SENT))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "------ This is a copy of the message, including all the headers. ------",
+        "------ This is a copy of the message's headers. ------",
+        "   ----- Original message follows -----",
+        "   ----- Unsent message follows -----",
+    ],
+)
+def test_a_mail_returned_in_plain_text_is_found(line: str) -> None:
+    head = "From: mailer-daemon@mx.de\nX-Failed-Recipients: max@kunde.de\n"
+    report = read_mail(_in_words(head, f"Sorry.\n\n  max@kunde.de\n\n{line}\n")).report
+
+    assert report
+    assert report.failures == (DeliveryFailure("max@kunde.de", ""),)
+    assert report.returned
+    assert report.returned.message_id == "offer@own.de"
+
+
+def test_who_is_named_in_a_text_that_returns_no_mail_has_not_failed() -> None:
+    head = "From: mailer-daemon@mx.de\n"
+
+    assert read_mail(_in_words(head, "<max@kunde.de>:\nis on holiday\n")).report is None
+
+
 @needs_corpus
 @pytest.mark.parametrize(
     ("name", "recipients", "named"),

@@ -45,12 +45,20 @@ def test_line_ends_do_not_matter(line_end: bytes) -> None:
 
 
 def test_line_ends_may_be_mixed() -> None:
-    raw = b"From: a@x.de\rTo: b@x.de\r\nCc: c@x.de\nSubject: s\r\n\nFrom: evil@x.de\n"
+    raw = b"From: a@x.de\r\r\nTo: b@x.de\r\nCc: c@x.de\nSubject: s\r\n\nFrom: evil@x.de\n"
 
     headers = read_headers(raw)
 
     assert [len(boxes) for boxes in (headers.from_, headers.to, headers.cc)] == [1, 1, 1]
     assert headers.subject == "s"
+
+
+def test_a_bare_cr_among_other_line_ends_is_a_blank() -> None:
+    headers = read_headers(b"From: A\rB <a@x.de>\r\nSubject: s\r\rBcc: evil@x.de\r\nTo: b@x.de\n\n")
+
+    assert [(box.name, box.text) for box in headers.from_] == [("A B", "a@x.de")]
+    assert headers.subject == "s Bcc: evil@x.de"
+    assert (len(headers.to), headers.bcc) == (1, ())
 
 
 @pytest.mark.parametrize(
@@ -169,6 +177,34 @@ def test_the_original_sender_of_a_rewritten_mail() -> None:
     assert [box.text for box in both.original_sender] == ["a@x.de"]
     assert [box.text for box in one.original_sender] == ["b@x.de"]
     assert read_headers(MAIL).original_sender == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        (b"max@[192.0.2.1]", ["max@[192.0.2.1]"]),
+        (b"Max <max@[IPv6:::1]>, b@X.de", ["max@[ipv6:::1]", "b@x.de"]),
+        (b"max@-x.DE", ["max@-x.de"]),
+        (b"Max <max@x..de>", ["max@x..de"]),
+        (b"max@a@x.de, Max, max@, <>, a@x.de and b@x.de", []),
+        (b'"a@x.de" <>', []),
+    ],
+)
+def test_an_address_that_matches_nothing_is_reported_as_written(
+    field: bytes, shown: list[str]
+) -> None:
+    raw = b"To: " + field + b"\n\n"
+
+    assert report(raw)["to"] == shown
+    assert sum(box.address is not None for box in read_headers(raw).to) == ("b@x.de" in shown)
+
+
+def test_a_date_is_reported_in_four_digits_and_blanks_are_no_text() -> None:
+    early = report(b"Date: Mon, 1 Jan 0001 00:00:00 +0000\n\n \t\n")
+    hard = report(b"Content-Type: text/plain; charset=utf-8\n\n\xc2\xa0\n")
+
+    assert early["date_utc"] == "0001-01-01T00:00:00Z"
+    assert (early["text_nonempty"], hard["text_nonempty"]) == (False, True)
 
 
 def test_sensitivity_is_in_lower_case() -> None:

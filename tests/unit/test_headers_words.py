@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablage.encoded_words import decode_base64, decode_charset, decode_words
+from ablage.charsets import decode_charset
+from ablage.encoded_words import decode_base64, decode_words
 from ablage.header_fields import decode_bytes
+from ablage.headers import read_headers
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,12 @@ from ablage.header_fields import decode_bytes
         ("=?unicode_escape?Q?=5Cd?=", "\\d"),
         ("=?utf-7?Q?+2AA-?=", ""),
         ("=?utf-8?Q?a=00b=0D=0Ac=1B?=", "ab  c"),
+        ("=?utf-8?Q?a=?=", "a="),
+        ("=?utf-8?Q?=?=", "="),
+        ("=?windows-874?B?ytHKtdU=?=", "\u0e2a\u0e31\u0e2a\u0e15\u0e35"),
+        ("=?windows-31j?B?grE=?=", "\u3053"),
+        ("=?win-1251?Q?=CF?=", "\u041f"),
+        ("=?latin-1?Q?=80?=", "\u20ac"),
         ("=?utf-8?X?abc?=", "=?utf-8?X?abc?="),
         ("=?utf-8?Q?abc", "=?utf-8?Q?abc"),
         ("=?=?=?=?", "=?=?=?=?"),
@@ -56,10 +64,34 @@ def test_encoded_words(text: str, expected: str) -> None:
         (b"\x1b$B;3ED\x1b(B", "\u5c71\u7530"),
         (b"a\x00b\x81", "ab"),
         (b"\xff\xfe", "\u00ff\u00fe"),
+        (b"\xd3\xca\xbc\xfe\xb4\xab", "\u00d3\u00ca\u00bc\u00fe\u00b4\u00ab"),
     ],
 )
 def test_raw_bytes_of_a_header(value: bytes, expected: str) -> None:
     assert decode_bytes(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "likely", "expected"),
+    [
+        (b"\xd3\xca\xbc\xfe", "gb2312", "\u90ae\u4ef6"),
+        (b"\xcf\xf0\xe8", "windows-1251", "\u041f\u0440\u0438"),
+        (b"M\xc3\xbcller", "windows-1251", "M\u00fcller"),
+        (b"M\xfcller", "utf-8", "M\u00fcller"),
+        (b"M\xfcller", "utf-16", "M\u00fcller"),
+        (b"M\xfcller", "cp037", "M\u00fcller"),
+        (b"M\xfcller", "hex", "M\u00fcller"),
+        (b"M\xfcller", "nonsense", "M\u00fcller"),
+    ],
+)
+def test_an_undeclared_header_is_in_the_charset_of_the_body(
+    value: bytes, likely: str, expected: str
+) -> None:
+    headers = read_headers(
+        b"Subject: " + value + b"\nContent-Type: text/plain; charset=" + likely.encode() + b"\n\n"
+    )
+
+    assert headers.subject == expected
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,9 @@ def test_other_content_has_another_digest(other: bytes) -> None:
         (b'filename="../../etc/passwd"', "passwd", "../../etc/passwd"),
         (b'filename="C:\\\\TEMP\\\\x.png"', "x.png", "C:\\TEMP\\x.png"),
         (b'filename="a\xe2\x80\xaefdp.exe"', "afdp.exe", "a\u202efdp.exe"),
+        (b'filename="a\\(1\\).pdf"', "a(1).pdf", "a(1).pdf"),
+        (b'filename="C:\\TEMP\\x.png"', "x.png", "C:\\TEMP\\x.png"),
+        (b'(by hand) filename="a.pdf"', "a.pdf", "a.pdf"),
         (b'filename="unclosed.pdf', "unclosed.pdf", "unclosed.pdf"),
         (b'filename="' + b"a" * 500 + b'"', "a" * 255, "a" * 500),
         (b"filename*=idna''x", "x", "x"),
@@ -127,6 +130,12 @@ def test_charsets_of_bodies(charset: bytes, body: bytes, text: str) -> None:
     assert mail.text == text
 
 
+def test_blanks_at_the_end_of_quoted_printable_lines_do_not_count() -> None:
+    head = HEAD + b"Content-Transfer-Encoding: quoted-printable\n\n"
+
+    assert read_mail(head + b"a \t\r\nb= \r\nc=20\nd ").text == "a\r\nbc \nd"
+
+
 def test_a_nested_message_is_one_attachment() -> None:
     inner = b"Content-Type: message/rfc822\n\nSubject: inner\n" + multipart(TEXT, boundary=b"i")
 
@@ -147,6 +156,11 @@ def test_a_nested_message_is_one_attachment() -> None:
         (b"Content-Type: multipart/mixed; boundary=b\n\nno parts", "no parts", "no_boundary_line"),
         (b"Content-Type: multipart/mixed\n\nno boundary", "no boundary", "no_boundary_line"),
         (b"Content-Type: nonsense\n\ntext", "text", "no_message_id"),
+        (
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\r\n\r\r\none\r\r\n--b--\r\r\n",
+            "one",
+            "no_message_id",
+        ),
         (b"Content-Type: multipart/mixed boundary=b\n\n--b\n\none\n--b--", "one", "no_message_id"),
     ],
 )
@@ -229,6 +243,15 @@ def test_hostile_html_gives_a_snippet_at_once(html: bytes) -> None:
 
     assert time.process_time() - began < 2
     assert len(mail.snippet.encode()) <= SNIPPET_BYTES
+
+
+def test_long_runs_of_blanks_in_quoted_printable_take_linear_time() -> None:
+    raw = HEAD + b"Content-Transfer-Encoding: quoted-printable\n\n" + b" " * 2_000_000 + b"x"
+
+    began = time.process_time()
+    read_mail(raw)
+
+    assert time.process_time() - began < 2
 
 
 def nested(depth: int) -> bytes:
