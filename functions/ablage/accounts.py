@@ -111,6 +111,11 @@ def uidvalidity_in(generation: int, uidvalidity: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
+def last_poll(tenant: TenantId, account_id: str, interval: int, minute: int) -> int:
+    """The last minute (since the epoch) up to `minute` in which the account was due."""
+    return minute - (minute - slot(tenant, account_id, interval)) % interval
+
+
 def slot(tenant: TenantId, account_id: str, interval: int) -> int:
     """The minute of the interval in which the account is polled: stable, so that load is even."""
     digest = hashlib.sha256(f"{tenant}#{account_id}".encode()).digest()

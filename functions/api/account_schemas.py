@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from ablage import limits
+from api.ledger_views import ParkedView
 from api.schemas import Body, Text, Texts, Warning_
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
@@ -134,6 +135,11 @@ class AccountView(BaseModel):
 
 class AccountDetail(AccountView):
     warnings: list[Warning_]
+    last_look_at: str | None = Field(
+        description="When the last look that went well was due; `checked_at` is noted more rarely."
+    )
+    parked_count: int = Field(description="Mails that are there and could not be stored.")
+    parked: list[ParkedView] = Field(description="The first hundred of them.")
 
 
 class FolderView(BaseModel):

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+from ablage.dates import parse_date
+from ablage.errors import InvalidInput
+
 
 def now() -> datetime:
     """Aware, UTC, cut to the second."""
@@ -19,3 +22,22 @@ def now_text() -> str:
 
 def now_epoch() -> int:
     return int(now().timestamp())
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """RFC 3339 or RFC 5322. Raises InvalidInput `invalid_date`."""
+    if not text:
+        return None
+    found = _rfc3339(text) or parse_date(text)
+    if found is None or not 1980 <= found.year < 2200:
+        detail = "A time reads 2026-11-20T10:00:00Z, or as in a mail's Date."
+        raise InvalidInput("invalid_date", detail, name)
+    return found
+
+
+def _rfc3339(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -51,6 +51,7 @@ BLOCKLIST = _grammar(r"(ADDRESS|DOMAIN)#[^\x00-\x1f\x7f]{1,1000}")
 CONTACTS = _grammar(f"CONTACT#{_ID}")
 CUSTOMERS = _grammar(f"CUSTOMER#{_ID}")
 OVERVIEW = _grammar(f"MAIL#{_TIME}#{_MESSAGE}")
+RUNS = _grammar(f"RUN#{_TIME}#[0-9a-f]{{16}}#{_ID}")
 REVIEW = _grammar(f"HELD#{_TIME}#{_MESSAGE}")
 
 

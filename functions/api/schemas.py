@@ -40,6 +40,7 @@ class Warning_(BaseModel):  # noqa: N801  `Warning` is a builtin
     address: str | None = None
     messages: int | None = Field(None, description="Messages affected; bounded at 1,000.")
     more: bool | None = Field(None, description="There are more than counted.")
+    since: str | None = Field(None, description="Since when it is so.")
 
 
 def _decoded(check: Callable[[str], str]) -> AfterValidator:

@@ -1,18 +1,21 @@
-"""Own-address warnings: whoever carries the address of a connected account gets all its mail.
+"""What a caller should know of a mailbox.
 
-Shown at three places: switching filing on, writing the entity, reading the account.
+Own-address warnings (whoever carries the address of a connected account gets all its mail) are
+shown at three places: switching filing on, writing the entity, reading the account.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 
 from ablage import limits
 from ablage.accounts import Account
 from ablage.folder_modes import hides_all_mail
+from ablage.habit import Habit
 from ablage.store import accounts, address_index, keys, projection
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
-from api.clock import now_epoch
+from api.clock import now_epoch, utc_text
 from api.schemas import Warning_
 
 CODE = "own_address"
@@ -65,6 +68,23 @@ def hidden_mail_warnings(state: Item | None) -> list[Warning_]:
         "archives is missed. Show it in Gmail's settings, under Labels."
     )
     return [Warning_(code="all_mail_hidden", detail=detail)]
+
+
+def silence_warnings(account: Account, habit: Habit, code: str | None) -> list[Warning_]:
+    """One where no mail came in a long time in which it usually does. A mailbox that is off, or
+    cannot be read (`code`), says that instead."""
+    silent = habit.silent_since(now_epoch()) if account.sync and code is None else None
+    if silent is None:
+        return []
+    return [
+        Warning_(
+            code="silent",
+            detail="No mail has come for much longer than usual in this mailbox. It can be read; "
+            "see whether mail is delivered elsewhere, as by a new rule or a forwarding.",
+            account=account.account_id,
+            since=utc_text(datetime.fromtimestamp(silent, UTC)),
+        )
+    ]
 
 
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:

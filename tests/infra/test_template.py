@@ -29,6 +29,8 @@ manage POST   /v1/accounts/{account}/check
 file   POST   /v1/accounts/{account}/sync
 read   GET    /v1/accounts/{account}/folders
 read   GET    /v1/accounts/{account}/messages
+read   GET    /v1/accounts/{account}/runs
+read   GET    /v1/accounts/{account}/completeness
 read   GET    /v1/jobs/{job}
 read   GET    /v1/messages/{message}
 read   GET    /v1/messages/{message}/attachments/{number}

@@ -11,7 +11,7 @@
 The cursor only ever moves over mail that is stored, gone, or recorded as a problem.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ablage.accounts import uidvalidity_in
@@ -23,6 +23,7 @@ SCHEMA = 1
 LEASE_SECONDS = 150  # longer than sync's timeout of 120 s
 PROBLEMS = 100  # all that are open, and the newest of those given up
 PROBLEM_TRIES = 3
+_FOLDER = "FOLDER#"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ def get_cursors(table: Table, wanted: Iterable[CursorKey]) -> dict[CursorKey, Cu
     by_key = {keys.folder(*key): key for key in wanted}
     found = table.batch_get(by_key)
     return {by_key[key]: cursor_from_item(by_key[key][2], item) for key, item in found.items()}
+
+
+def account_cursors(table: Table, tenant: TenantId, account_id: str) -> Iterator[Cursor]:
+    """Of every folder that was read, eventually consistent."""
+    rows = table.query_all(keys.account_partition(tenant, account_id), prefix=_FOLDER)
+    return (cursor_from_item(row["sk"].removeprefix(_FOLDER), row) for row in rows)
 
 
 def get_cursor(table: Table, tenant: TenantId, account_id: str, folder_id: str) -> Cursor | None:

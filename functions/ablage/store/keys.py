@@ -44,6 +44,11 @@ def more(tenant: TenantId, account_id: str) -> Key:
     return account_partition(tenant, account_id), "MORE"
 
 
+def run(tenant: TenantId, account_id: str, at: str, folder_id: str, why: str) -> Key:
+    """A row of the ledger; `at` is RFC 3339 UTC to the second."""
+    return account_partition(tenant, account_id), f"RUN#{at}#{folder_id}#{why}"
+
+
 def overview(tenant: TenantId, account_id: str, received: str, message_id: str) -> Key:
     return account_partition(tenant, account_id), f"MAIL#{received}#{message_id}"
 

@@ -16,7 +16,7 @@ from ablage.store import keys, messages
 from ablage.store.accounts import state_from_item
 from ablage.store.connections import find_account, page_accounts, states
 from ablage.store.contents import raw_key
-from ablage.store.cursors import Cursor, cursor_from_item
+from ablage.store.cursors import Cursor, account_cursors
 from ablage.store.links import exists
 from ablage.store.rows import mail_id_digest
 from ablage.store.storage import Storage
@@ -26,7 +26,6 @@ from ablage.tenancy import TenantId
 ACCOUNTS = 50  # looked at in one answer
 _ROWS_AT_ONCE = 200
 _OVERVIEW = "MAIL#"
-_FOLDER = "FOLDER#"
 
 
 @dataclass(frozen=True)
@@ -145,12 +144,7 @@ def mailboxes(table: Table, tenant: TenantId, accounts: Iterable[Account]) -> li
         Mailbox(
             account,
             state_from_item(found[account.account_id]) if account.account_id in found else None,
-            _cursors(table, tenant, account.account_id),
+            tuple(account_cursors(table, tenant, account.account_id)),
         )
         for account in known
     ]
-
-
-def _cursors(table: Table, tenant: TenantId, account_id: str) -> tuple[Cursor, ...]:
-    rows = table.query(keys.account_partition(tenant, account_id), prefix=_FOLDER, limit=100)
-    return tuple(cursor_from_item(row["sk"].removeprefix(_FOLDER), row) for row in rows)

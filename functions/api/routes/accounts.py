@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from ablage.accounts import Account
+from ablage.accounts import Account, AccountState
 from ablage.settings import settings
 from ablage.store import accounts as states
 from ablage.store import connections
@@ -24,7 +24,9 @@ from api.account_schemas import (
 )
 from api.accounts import check_password, new_account, patched, view
 from api.clock import now
+from api.completeness import looked_at, parked_mails
 from api.folders import check_folders, folder_views
+from api.ledger_views import MAILS_SHOWN
 from api.operations import operation
 from api.schemas import (
     Cursor,
@@ -39,7 +41,12 @@ from api.schemas import (
     no_content,
 )
 from api.tenant import Calling
-from api.warnings import account_warnings, alias_warnings, hidden_mail_warnings
+from api.warnings import (
+    account_warnings,
+    alias_warnings,
+    hidden_mail_warnings,
+    silence_warnings,
+)
 
 
 @operation("POST", "/v1/accounts", "manage")
@@ -154,7 +161,15 @@ def _detail(account: Account, status: int = 200) -> Response[AccountDetail]:
     state = known.get(account.account_id)
     noted = [Warning_(code=code, detail=code) for code in (state or {}).get("warnings", ())]
     suggested = alias_warnings(account, (state or {}).get("alias_hints", ()))
-    warnings = account_warnings(table, account) + suggested + hidden_mail_warnings(state) + noted
-    shown = view(account, state)
-    detail = AccountDetail(**shown.model_dump(), warnings=warnings)
+    known_state = states.state_from_item(state) if state else AccountState()
+    silence = silence_warnings(account, known_state.habit, known_state.code)
+    hidden = hidden_mail_warnings(state)
+    parked = list(parked_mails(table, account))
+    detail = AccountDetail(
+        **view(account, state).model_dump(),
+        warnings=account_warnings(table, account) + suggested + hidden + silence + noted,
+        last_look_at=looked_at(table, account, known_state),
+        parked_count=len(parked),
+        parked=parked[:MAILS_SHOWN],
+    )
     return answer(detail, status=status, version=account.version)

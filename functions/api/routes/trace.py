@@ -6,15 +6,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage.addresses import normalise
-from ablage.dates import parse_date
-from ablage.errors import InvalidInput
 from ablage.messages import Message, message_id, utc_text
 from ablage.store import messages, trace
 from ablage.store.aws import client
 from ablage.store.rows import cut
 from ablage.store.storage import storage
 from ablage.store.trace import Search, Window
-from api.clock import now_epoch
+from api.clock import moment, now_epoch
 from api.operations import operation
 from api.tenant import Caller, Calling
 from api.trace_views import COPIES_SHOWN, TraceView, WalkView, mailbox_view, walk_view
@@ -56,12 +54,12 @@ def trace_mail(
     With `from` and `date` it is found at once. Else the newest 2,000 mails are searched, or, with
     `date`, those of the days around it."""
     mail_id = cut(message_id.strip().strip("<>").strip(), MAIL_ID_BYTES)
-    day = _moment(date, "date")
+    day = moment(date, "date")
     accounts, left_out = trace.accounts_of(storage().table, caller.tenant, account)
     found = _computed(caller, mail_id, sender, day)
     searched = Search((), 0, more=False)
     if not found:
-        window = _window(day, _moment(until, "until"))
+        window = _window(day, moment(until, "until"))
         ids = [known.account_id for known in accounts]
         searched = trace.search(storage().table, caller.tenant, ids, mail_id, window)
         found = trace.read_messages(
@@ -94,25 +92,6 @@ def _window(date: datetime | None, until: datetime | None) -> Window:
     if date is None:
         return Window(until=ends)
     return Window(utc_text(date - BEFORE), ends or utc_text(date + AFTER))
-
-
-def _moment(text: str | None, name: str) -> datetime | None:
-    """RFC 3339 or RFC 5322. Raises InvalidInput `invalid_date`."""
-    if not text:
-        return None
-    found = _rfc3339(text) or parse_date(text)
-    if found is None or not 1980 <= found.year < 2200:
-        detail = "A time reads 2026-11-20T10:00:00Z, or as in a mail's Date."
-        raise InvalidInput("invalid_date", detail, name)
-    return found
-
-
-def _rfc3339(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def _walk(caller: Caller, message: Message) -> WalkView:

@@ -1,0 +1,127 @@
+"""The ledger and what is open, as callers read them."""
+
+from pydantic import BaseModel, Field
+
+from ablage.completeness import Open
+from ablage.runs import Run
+from ablage.store.cursors import Cursor
+
+REASONS = {
+    "too_large": "Larger than 150 MB; it is not read.",
+    "unfetchable": "The server does not hand it out.",
+    "connection_lost": "Each time it is asked for the connection ends.",
+}
+MAILS_SHOWN = 100
+
+
+class RunView(BaseModel):
+    at: str
+    folder: str
+    why: str = Field(description="poll, more (leftover work), or job.")
+    job: str | None
+    uidvalidity: int
+    listed: int = Field(description="Mails it got through: the sum of the next five.")
+    stored: int
+    already_had: int
+    gone: int = Field(description="Vanished between their listing and their reading.")
+    older: int = Field(description="Received before `sync_since`.")
+    parked: int = Field(description="There, but could not be stored.")
+    moved_before_sync: int = Field(description="Vanished before they were listed.")
+    bytes: int
+    uid_low: int | None
+    uid_high: int | None
+
+
+class ParkedView(BaseModel):
+    """A mail that is in the mailbox and could not be stored."""
+
+    folder: str
+    uid: int
+    code: str
+    detail: str
+    tries: int
+    given_up: bool = Field(description="It is not tried again.")
+
+
+class OpenView(BaseModel):
+    code: str
+    detail: str
+
+
+class SumsView(BaseModel):
+    """Of the runs since `since`."""
+
+    runs: int
+    listed: int
+    stored: int
+    already_had: int
+    gone: int
+    older: int
+    parked: int
+    moved_before_sync: int
+    bytes: int
+    more: bool = Field(description="There are older runs that were not counted.")
+
+
+class FolderCompletenessView(BaseModel):
+    folder: str
+    name: str | None
+    complete: bool
+    open: list[OpenView] = Field(description="Why mail may be missing.")
+    read_to: int | None = Field(description="Every UID up to it was looked at.")
+    parked: list[ParkedView]
+    ledger: SumsView
+
+
+class CompletenessView(BaseModel):
+    account: str
+    since: str
+    until: str
+    complete: bool
+    checked_at: str | None = Field(
+        description="When the last look that went well was due. One that fails shows as status."
+    )
+    folders: list[FolderCompletenessView]
+
+
+def run_view(run: Run) -> RunView:
+    is_job = run.why not in ("poll", "more")
+    return RunView(
+        at=run.at,
+        folder=run.folder_id,
+        why="job" if is_job else run.why,
+        job=run.why if is_job else None,
+        uidvalidity=run.uidvalidity,
+        listed=run.listed,
+        stored=run.stored,
+        already_had=run.already,
+        gone=run.gone,
+        older=run.older,
+        parked=run.parked,
+        moved_before_sync=run.moved_before_sync,
+        bytes=run.bytes,
+        uid_low=run.low or None,
+        uid_high=run.high or None,
+    )
+
+
+def sums_view(sums: dict[str, int], *, more: bool) -> SumsView:
+    return SumsView(already_had=sums["already"], more=more, **sums)
+
+
+def parked_views(cursor: Cursor) -> list[ParkedView]:
+    return [
+        ParkedView(
+            folder=cursor.folder_id,
+            uid=problem.uid,
+            code=problem.code,
+            detail=REASONS.get(problem.code, "It could not be stored."),
+            tries=problem.tries,
+            given_up=not problem.is_open,
+        )
+        for problem in cursor.problems
+    ]
+
+
+def open_view(found: Open) -> OpenView:
+    return OpenView(code=found.code, detail=found.detail)
