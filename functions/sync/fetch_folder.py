@@ -6,7 +6,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from ablage.accounts import SYNC_DAYS_BACK, Account, Folder
+from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched, Missed, Result
@@ -14,6 +14,7 @@ from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
 from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, move_cursor
 from ablage.store.raw_mail import RawKey, RawMetadata
+from sync.labels import Labels
 from sync.tools import Tools, rfc3339
 from sync.walk import Slice, Walk
 
@@ -22,15 +23,22 @@ LEAP = 1000
 
 @dataclass(frozen=True)
 class Place:
-    """Where a copy comes from, and the job that asked for it."""
+    """Where a copy comes from, and the job that asked for it; in a Gmail mailbox what its labels
+    say."""
 
     account: Account
     folder: Folder
     uidvalidity: int
     job: str | None = None
+    labels: Labels | None = None
+
+    def role(self, uid: int) -> str:
+        return self.labels.role(uid) if self.labels else self.folder.role
 
     def key(self, uid: int) -> RawKey:
         account = self.account
+        if self.labels and (key := self.labels.key(uid)):
+            return key
         return RawKey(
             account.retention,
             account.tenant,
@@ -45,14 +53,26 @@ def store_mail(tools: Tools, place: Place, mail: Fetched) -> bool:
     """Write once; False when it was there. A server without INTERNALDATE: the time it was
     fetched."""
     received_at = rfc3339(mail.received_at or tools.time())
-    role, own = place.folder.role, place.account.own
+    role, own = place.role(mail.uid), place.account.own
     metadata = RawMetadata(received_at, mail.flags, role, place.job, own=own)
     body = mail.body
     with nullcontext() if isinstance(body, bytes) else closing(body):
         stored = tools.storage.raw.put(place.key(mail.uid), body, metadata)
     tools.summary.count("stored" if stored else "already_stored")
     tools.summary.count("bytes", mail.size)
+    if place.labels:
+        place.labels.note(mail.uid)
     return stored
+
+
+def sift(tools: Tools, labels: Labels | None, listed: list[Listed]) -> list[Listed]:
+    """Those to be downloaded: of a Gmail mailbox not all are."""
+    if labels is None:
+        return listed
+    wanted = labels.wanted(listed)
+    known = labels.known(wanted)
+    tools.summary.count("already_stored", len(known))
+    return [mail for mail in wanted if mail.uid not in known]
 
 
 def since_of(account: Account, now: datetime) -> datetime:
@@ -85,6 +105,7 @@ class FolderFetch:
     share: Slice
     told: FolderStatus | None = None
     follow: Callable[[], bool] = lambda: True
+    labels: Labels | None = None
     has_mail: bool = field(default=False, init=False)
     has_news: bool = field(default=False, init=False)
     missing: int = field(default=0, init=False)
@@ -138,7 +159,7 @@ class FolderFetch:
 
     def _follow(self) -> bool:
         """The folder is open again behind it."""
-        if not self.missing and not self._was_cut:
+        if self.folder.folder_id == ALL_MAIL or not (self.missing or self._was_cut):
             return True
         self.tools.summary.count("moved_before_sync", self.missing)
         finished = self.follow()
@@ -157,13 +178,19 @@ class FolderFetch:
         since = as_time(cursor.since) if cursor.since else None
         uids = self.session.new_uids(cursor.high, _day(since))
         self.missing, self.high_before = missing(cursor, opened, uids), cursor.high
-        walk = Walk(self.session, self.share, cursor.high, since, cursor.stuck, cursor.room)
+        walk = Walk(
+            self.session, self.share, cursor.high, since, cursor.stuck, cursor.room, self._sift
+        )
         finished = walk.run(uids, self._store, lambda: self._commit(walk))
         self.missing += 0 if cursor.since else walk.gone
         return finished
 
+    def _sift(self, listed: list[Listed]) -> list[Listed]:
+        return sift(self.tools, self.labels, listed)
+
     def _store(self, mail: Fetched) -> None:
-        place = Place(self.account, self.folder, self.cursor.key_uidvalidity)
+        uidvalidity = self.cursor.key_uidvalidity
+        place = Place(self.account, self.folder, uidvalidity, labels=self.labels)
         store_mail(self.tools, place, mail)
         self.has_mail = True
         self.has_news |= self.cursor.since is None
@@ -205,7 +232,8 @@ class FolderFetch:
         """One by one, so that each counts its own tries. Raises AccountFault."""
         if not again or self.share.is_over():
             return
-        listed = {mail.uid: mail for mail in self.session.list_sizes(sorted(p.uid for p in again))}
+        found = self._sift(self.session.list_sizes(sorted(p.uid for p in again)))
+        listed = {mail.uid: mail for mail in found}
         self._forget({problem.uid for problem in again} - listed.keys())
         for problem in again:
             if problem.uid in listed and not self.share.is_over():
@@ -243,6 +271,8 @@ class FolderFetch:
 
     def _move(self, cursor: Cursor) -> None:
         account = self.account
+        if self.labels:
+            self.labels.remember()
         self.cursor = move_cursor(
             self.tools.storage.table, account.tenant, account.account_id, cursor, self.fence
         )

@@ -22,7 +22,8 @@ from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.store.cursors import get_cursor
 from ablage.store.policies import get_policy
-from sync.fetch_folder import Place, since_of, store_mail
+from sync.fetch_folder import Place, sift, since_of, store_mail
+from sync.labels import labels_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
 
@@ -74,16 +75,23 @@ class Following:
             if fault.code != "folder_missing":
                 raise
             return True
-        place = Place(
-            self.account, folder, key_uidvalidity(self.tools, self.account, folder, opened)
-        )
+        labels = labels_of(self.tools, self.account, self.state, folder)
+        uidvalidity = key_uidvalidity(self.tools, self.account, folder, opened)
+        place = Place(self.account, folder, uidvalidity, labels=labels)
         above, since = self._first_new(folder) - 1, self._since()
-        walk = Walk(self.session, self.share, above, since)
+        walk = Walk(
+            *(self.session, self.share, above, since),
+            sift=lambda listed: sift(self.tools, labels, listed),
+        )
 
         def store(mail: Fetched) -> None:
             self.tools.summary.count("followed", store_mail(self.tools, place, mail))
 
-        return walk.run(self.session.new_uids(above, since.date()), store, lambda: None)
+        def commit() -> None:
+            if labels:
+                labels.remember()
+
+        return walk.run(self.session.new_uids(above, since.date()), store, commit)
 
     def _since(self) -> datetime:
         least = since_of(self.account, self.tools.time())

@@ -10,6 +10,7 @@ from ablage.folder_modes import check_mode, polled
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
+from ablage.mailbox.status import Listed
 from ablage.store import jobs
 from ablage.store.accounts import get_account, get_state
 from ablage.store.cursors import PROBLEM_TRIES
@@ -18,6 +19,7 @@ from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, since_of, store_mail
 from sync.follow import key_uidvalidity, remembering
+from sync.labels import Labels, labels_of
 from sync.sync_account import MORE_SECONDS, Seen, save_state, session_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
@@ -114,7 +116,10 @@ class SyncJob:
         `folder_never_synced`."""
         table, job = self.tools.storage.table, self.job
         share = self.tools.share(MORE_SECONDS)
-        finished = all(self._folder(session, folder, share) for folder in self._wanted(state))
+        finished = all(
+            self._folder(session, folder, share, labels_of(self.tools, self.account, state, folder))
+            for folder in self._wanted(state)
+        )
         if finished:
             jobs.mark_synced(table, self.job)
         else:
@@ -131,14 +136,19 @@ class SyncJob:
         named = named or list(polled(self.account, state))
         return [f for f in named if not self.job.progress.get(f.folder_id, {}).get("finished")]
 
-    def _folder(self, session: Session, folder: Folder, share: Slice) -> bool:
+    def _folder(
+        self, session: Session, folder: Folder, share: Slice, labels: Labels | None
+    ) -> bool:
         opened = _examined(session, folder)
         before = self._progress(folder, key_uidvalidity(self.tools, self.account, folder, opened))
         since = self._since()
         uids = session.new_uids(before["high"], since.date())
-        walk = Walk(session, share, before["high"], since, before["stuck"])
-        place = Place(self.account, folder, before["uidvalidity"], self.job.job_id)
+        place = Place(self.account, folder, before["uidvalidity"], self.job.job_id, labels)
         copies = _Copies(self.tools, place)
+        walk = Walk(
+            *(session, share, before["high"], since, before["stuck"]),
+            sift=copies.sift,
+        )
 
         def commit(*, finished: bool = False) -> None:
             copies.send_again()
@@ -216,11 +226,27 @@ class _Copies:
         self._ahead: set[int] = set()
         self._counted = 0
 
+    def sift(self, listed: list[Listed]) -> list[Listed]:
+        """Those to be downloaded; of a Gmail mailbox some are stored under another folder."""
+        labels = self._place.labels
+        if labels is None:
+            return listed
+        wanted = labels.wanted(listed)
+        known = labels.known(wanted)
+        for uid in known:
+            self._meet_again(uid)
+        return [mail for mail in wanted if mail.uid not in known]
+
     def store(self, mail: Fetched) -> None:
-        if not store_mail(self._tools, self._place, mail):
-            key = self._place.key(mail.uid).text
-            self._again.append({"match": {"key": key, "job": self._place.job}})
-        self._ahead.add(mail.uid)
+        if store_mail(self._tools, self._place, mail):
+            self._ahead.add(mail.uid)
+        else:
+            self._meet_again(mail.uid)
+
+    def _meet_again(self, uid: int) -> None:
+        key = self._place.key(uid).text
+        self._again.append({"match": {"key": key, "job": self._place.job}})
+        self._ahead.add(uid)
 
     def counted(self, high: int) -> int:
         """How many there are up to `high`."""
@@ -232,5 +258,7 @@ class _Copies:
     def send_again(self) -> None:
         """No event comes for an object that was there: match is told here, before the progress is
         saved."""
+        if self._place.labels:
+            self._place.labels.remember()
         self._tools.storage.queues.match_batch(self._again)
         self._again.clear()

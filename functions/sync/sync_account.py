@@ -24,6 +24,7 @@ from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, is_check_due, with_news
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
+from sync.labels import Labels, labels_of
 from sync.tools import Tools
 
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
@@ -78,10 +79,10 @@ def poll_account(tools: Tools, seen: Seen) -> None:
             folders = polled(seen.account, state)
             told = session.status(folders)
             live = _not_importing(tools, seen, changed_folders(seen, told, folders))
-            fetch = Fetch(tools, seen, session, told, LIVE_SECONDS)
+            fetch = Fetch(tools, seen, session, state, told=told, seconds=LIVE_SECONDS)
             if live and not fetch.run(live):
                 leave_more(*_place(tools, seen.account), tools.epoch())
-        save_state(tools, seen, fetch.state_after(state))
+        save_state(tools, seen, fetch.state_after())
 
 
 def sync_more(tools: Tools, seen: Seen) -> None:
@@ -93,9 +94,10 @@ def sync_more(tools: Tools, seen: Seen) -> None:
         with session_of(tools, seen.account) as session:
             state = look(tools, seen, session)
             folders = polled(seen.account, state)
-            fetch = Fetch(tools, seen, session, session.status(folders), MORE_SECONDS)
+            told = session.status(folders)
+            fetch = Fetch(tools, seen, session, state, told=told, seconds=MORE_SECONDS)
             finished = fetch.run(folders)
-        save_state(tools, seen, fetch.state_after(state))
+        save_state(tools, seen, fetch.state_after())
     if finished:
         drop_more(*place)
     else:
@@ -140,19 +142,31 @@ def _not_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> tup
 
 class Fetch:
     """What is new in some folders, and what was moved from them, within a share of `seconds`.
+    `state` as the look left it.
     `has_news`: mail came that is no part of a first listing."""
 
     def __init__(
-        self, tools: Tools, seen: Seen, session: Session, told: Told, seconds: float
+        self,
+        tools: Tools,
+        seen: Seen,
+        session: Session,
+        state: AccountState,
+        *,
+        told: Told,
+        seconds: float,
     ) -> None:
         self._tools = tools
         self._seen = seen
+        self._state = state
         self._session = session
         self._told = told
         self._share = tools.share(seconds)
         self._following = Following(tools, session, seen.account, seen.state, self._share)
         self._finished = True
         self.has_news = False
+
+    def _labels(self, folder: Folder) -> Labels | None:
+        return labels_of(self._tools, self._seen.account, self._state, folder)
 
     def run(self, folders: tuple[Folder, ...]) -> bool:
         """True when everything is read, or somebody else is reading. Raises AccountFault. A lost
@@ -177,7 +191,7 @@ class Fetch:
         account, told = self._seen.account, self._told.get(folder.folder_id)
         fetch = FolderFetch(
             *(self._tools, self._session, account, folder, fence),
-            *(self._share, told, self._following.run),
+            *(self._share, told, self._following.run, self._labels(folder)),
         )
         try:
             return fetch.run()
@@ -189,9 +203,9 @@ class Fetch:
         finally:
             self.has_news |= fetch.has_news
 
-    def state_after(self, state: AccountState) -> AccountState:
+    def state_after(self) -> AccountState:
         """What folders had is remembered until moved mail was looked for."""
-        before, now = self._seen.state, self._tools.time()
+        state, before, now = self._state, self._seen.state, self._tools.time()
         if not self._finished:
             state = replace(state, folders=remembering(state.folders, before.folders))
         elif self._following.listed:

@@ -44,7 +44,8 @@ class Slice:
 class Walk:
     """`high` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
-    before the others, by itself. `gone`: listed by SEARCH, and expunged before they came."""
+    before the others, by itself; `sift` says which of the listed
+    are fetched at all. `gone`: listed by SEARCH, and expunged before they came."""
 
     session: Session
     share: Slice
@@ -52,6 +53,7 @@ class Walk:
     since: datetime | None = None
     alone: int = 0
     room: int = 2**31
+    sift: Callable[[list[Listed]], list[Listed]] = list
     problems: list[Problem] = field(default_factory=list)
     gone: int = 0
     broken_at: int = 0
@@ -84,7 +86,7 @@ class Walk:
             listed = self.session.list_sizes(uids)
             self.gone += len(uids) - len(listed)
             self._may_blame = True
-            wanted = [mail for mail in listed if self._is_wanted(mail)]
+            wanted = self.sift([mail for mail in listed if self._is_wanted(mail)])
             self._finish(set(uids) - {mail.uid for mail in wanted})
             for result in self._pulled(wanted):
                 self._take(result, store)

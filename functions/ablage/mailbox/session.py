@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from ablage.accounts import Account, Folder, uidvalidity_in
-from ablage.mailbox import connection, folders, status
+from ablage.mailbox import connection, folders, gmail, status
 from ablage.mailbox.connection import Bounds, Mailbox
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.login import Credential, login
@@ -72,7 +72,7 @@ class Session:
         return status.last_uid(self.wire)
 
     def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
-        return status.list_sizes(self.wire, uids)
+        return status.list_sizes(self.wire, uids, gmail.ITEMS if self.is_gmail else b"")
 
     def pull(self, listed: Sequence[Listed], should_stop: Callable[[], bool]) -> Iterator[Result]:
         return pull(self.wire, listed, self.depth, should_stop)

@@ -10,6 +10,7 @@ from typing import Any
 from imap_tools import AND
 
 from ablage.mailbox.faults import fault
+from ablage.mailbox.gmail import Gmail, gmail_of
 from ablage.mailbox.listing import FolderStatus, read_status
 from ablage.mailbox.wire import Answer, Wire, check_ready, is_quotable, number, pairs, quote, string
 
@@ -24,11 +25,12 @@ SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync
 @dataclass(frozen=True)
 class Listed:
     """A mail before its body is fetched. `size` as announced (it may lie), `received_at`
-    INTERNALDATE in UTC."""
+    INTERNALDATE in UTC; `gmail` where the server has its extensions."""
 
     uid: int
     size: int
     received_at: datetime | None
+    gmail: Gmail | None = None
 
 
 def capabilities(wire: Wire) -> frozenset[str]:
@@ -132,24 +134,24 @@ def as_uid(value: Any) -> int | None:
     return uid if uid is not None and 1 <= uid <= MAX_UID else None
 
 
-def list_sizes(wire: Wire, uids: Sequence[int]) -> list[Listed]:
+def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"") -> list[Listed]:
     """Size and INTERNALDATE of these ascending UIDs; those that are gone are left out. One the
     server lists nothing for though it is there comes with size 0 and no date: an absent answer is
-    no proof of deletion. Raises AccountFault."""
+    no proof of deletion. `more`: items to ask for beside. Raises AccountFault."""
     wanted = set(uids)
     listed: dict[int, Listed] = {}
     for start in range(0, len(uids), LISTED):
         for part in uid_sets(uids[start : start + LISTED]):
-            listed |= {row.uid: row for row in _list_part(wire, part) if row.uid in wanted}
+            listed |= {row.uid: row for row in _list_part(wire, part, more) if row.uid in wanted}
     silent = [uid for uid in uids if uid not in listed]
     there = {uid for part in uid_sets(silent) for uid in search(wire, b"UID " + part)}
     listed |= {uid: Listed(uid, 0, None) for uid in silent if uid in there}
     return [listed[uid] for uid in sorted(listed)]
 
 
-def _list_part(wire: Wire, uid_set: bytes) -> list[Listed]:
+def _list_part(wire: Wire, uid_set: bytes, more: bytes) -> list[Listed]:
     """NO may come behind part of the answers: what came counts."""
-    command = b"UID FETCH " + uid_set + b" (UID INTERNALDATE RFC822.SIZE)"
+    command = b"UID FETCH " + uid_set + b" (UID INTERNALDATE RFC822.SIZE" + more + b")"
     status, answers = wire.finish(wire.send(command))
     if status == b"BAD":
         raise fault("protocol_error")
@@ -163,7 +165,7 @@ def _listed(answer: Answer) -> Listed | None:
     uid, size = as_uid(items.get(b"UID")), number(items.get(b"RFC822.SIZE"))
     if uid is None or size is None:
         return None
-    return Listed(uid, size, internal_date(items.get(b"INTERNALDATE")))
+    return Listed(uid, size, internal_date(items.get(b"INTERNALDATE")), gmail_of(items))
 
 
 def fetch_items(answer: Answer) -> dict[bytes, Any]:

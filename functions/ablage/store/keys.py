@@ -53,6 +53,10 @@ def overview(tenant: TenantId, account_id: str, received: str, message_id: str) 
     return account_partition(tenant, account_id), f"MAIL#{received}#{message_id}"
 
 
+def gmail_ids(tenant: TenantId, account_id: str, generation: int, retention: str, time: int) -> Key:
+    return account_partition(tenant, account_id), f"GMAIL#{generation}#{retention}#{time:05x}"
+
+
 def secret(tenant: TenantId, account_id: str) -> Key:
     return _pk(tenant, "SECRET", account_id), "SECRET"
 
