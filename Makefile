@@ -30,8 +30,8 @@ fuzz: $(VENV) .venv/.fuzz  ## ten minutes, or FUZZ_SECONDS; failing inputs stay 
 	@mkdir -p build/fuzz
 	$(BIN)/python -m tests.fuzz
 
-bench: $(VENV)
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)  ## what it costs, as JSON; ONLY=pull,idle for these alone
+	@$(BIN)/python -m tests.bench $(if $(filter command,$(origin ONLY)),"$(ONLY)")
 
 lint: $(VENV)
 	$(BIN)/ruff check .

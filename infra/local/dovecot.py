@@ -39,7 +39,7 @@ default_internal_group = {internal_group}
 default_login_user = {login}
 first_valid_uid = 1
 first_valid_gid = 1
-mail_location = sdbox:{folder}/mail/%u
+mail_location = {store}:{folder}/mail/%u
 auth_mechanisms = plain login {tokens}
 auth_failure_delay = 0
 passdb {{
@@ -132,21 +132,24 @@ def _owners() -> _Owners:
 
 class Dovecot(Mailboxes):
     """Up when constructed; `stop` ends it and removes its folder. Access tokens are good that the
-    identity provider at `introspection_url` says are, by the mechanisms `tokens`."""
+    identity provider at `introspection_url` says are, by the mechanisms `tokens`. `store` is the
+    mailbox format; what a user has lies in `mail_folder`, under `parent`."""
 
     def __init__(
         self,
         certificates: Certificates,
         introspection_url: str = _NOBODY,
         tokens: str = "xoauth2 oauthbearer",
+        store: str = "sdbox",
+        parent: Path | None = None,
     ) -> None:
         super().__init__(certificates.ca_file)
         program = executable()
         if program is None:
             raise FileNotFoundError("Dovecot is not installed (Debian: dovecot-imapd)")
-        self._folder = Path(tempfile.mkdtemp(prefix="ablage-dovecot-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="ablage-dovecot-", dir=parent))
         self.port = _free_port()
-        self._prepare(_owners(), certificates, tokens)
+        self._prepare(_owners(), certificates, tokens=tokens, store=store)
         oauth = _OAUTH.format(introspection_url=introspection_url)
         (self._folder / "oauth2.conf.ext").write_text(oauth)
         self._process = subprocess.Popen(  # noqa: S603  our own arguments
@@ -165,7 +168,7 @@ class Dovecot(Mailboxes):
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _prepare(self, owners: _Owners, certificates: Certificates, tokens: str) -> None:
+    def _prepare(self, owners: _Owners, certificates: Certificates, **names: str) -> None:
         self._folder.chmod(0o755)  # the mail user walks through it
         for name in ("run", "state", "mail", "users"):
             (self._folder / name).mkdir()
@@ -176,7 +179,7 @@ class Dovecot(Mailboxes):
                 folder=self._folder,
                 certificates=certificates,
                 port=self.port,
-                tokens=tokens,
+                **names,
                 **vars(owners),
             )
         )
@@ -194,6 +197,16 @@ class Dovecot(Mailboxes):
         told = log.read_text() if log.exists() else ""
         self.stop()
         raise RuntimeError(f"Dovecot did not start: {told[-500:]}")
+
+    def mail_folder(self, user: str) -> Path:
+        return self._folder / "mail" / user
+
+    def give(self, user: str) -> None:
+        """To the mail user, what was put into its folder by hand."""
+        if os.geteuid() == 0:
+            owners = _owners()
+            for path in (self.mail_folder(user), *self.mail_folder(user).rglob("*")):
+                shutil.chown(path, owners.mail, owners.mail_group)
 
     def _make_user(self, user: str, password: str) -> None:
         # A file each: Dovecot looks at a changed one only once a second.

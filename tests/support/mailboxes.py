@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from infra.local.mail_server import Mailboxes
 from tests.support.hostile_imap import HostileImap
+from tests.support.scripted_imap import ScriptedImap
 
 from ablage.accounts import Account, AccountState
 from ablage.mailbox.network import Network
@@ -25,7 +26,7 @@ OTHER = TenantId("other")
 PASSWORD = "correct horse"
 
 
-Server = Mailboxes | HostileImap
+Server = Mailboxes | HostileImap | ScriptedImap
 
 
 def network(server: Server) -> Network:
