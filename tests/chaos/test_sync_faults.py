@@ -10,8 +10,6 @@ from infra.local.aws import lock_moto
 from tests.support.aws import fresh_aws
 from tests.support.sync_chaos import Run
 
-from ablage.store.aws import client
-from ablage.store.secrets import Secrets
 from ablage.store.storage import storage
 
 FAULTS = 1000
@@ -32,9 +30,8 @@ def test_faults_lose_nothing_double_nothing_and_mis_key_nothing(chunk: int) -> N
     injected: Counter[str] = Counter()
     seed = chunk * 1000
     with fresh_aws():
-        secrets = Secrets(storage().table, client("kms"))
         while injected.total() < FAULTS // CHUNKS:
-            run = Run(storage(), secrets, seed)
+            run = Run(storage(), seed)
             run.to_the_end()
             injected += run.injected
             broken.update({f"{what} (seed {seed})" for what in run.broken})

@@ -13,7 +13,6 @@ from tests.support.sync_chaos import Disguise, Run
 
 from ablage.store.aws import client
 from ablage.store.raw_mail import RawKey, RawMail
-from ablage.store.secrets import Secrets
 from ablage.store.storage import storage
 from sync.tools import Tools
 
@@ -109,9 +108,8 @@ def test_a_defect_is_found(
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     broken: Counter[str] = Counter()
     with fresh_aws():
-        secrets = Secrets(storage().table, client("kms"))
         for seed in range(SEEDS):
-            run = Run(storage(), secrets, seed, disguise, socket, eager=True)
+            run = Run(storage(), seed, disguise, socket, eager=True)
             run.to_the_end()
             broken += run.broken
             if broken[found]:

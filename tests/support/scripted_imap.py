@@ -130,7 +130,7 @@ class ScriptedSocket:
     def __init__(self, server: ScriptedImap) -> None:
         self._server = server
         self._heard = bytearray()
-        self._out = bytearray(b"* OK ready\r\n")
+        self._out = bytearray(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
         self._timeout = 0.0
         self._open: ScriptedFolder | None = None
         self._hangs_up = self._is_silent = False

@@ -13,7 +13,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -38,7 +38,7 @@ from tests.support.faulty_aws import (
 )
 from tests.support.imap_troubles import a_mail, fitting
 from tests.support.interleaving import Killed
-from tests.support.mailboxes import connect_mailbox, state_of
+from tests.support.mailboxes import connect_mailbox, state_of, tools_for
 from tests.support.scripted_imap import (
     Asked,
     Clock,
@@ -49,10 +49,10 @@ from tests.support.scripted_imap import (
     Trouble,
 )
 
+from ablage.observability import Summary
 from ablage.store import keys
 from ablage.store.cursors import Cursor, cursor_from_item, get_cursor
 from ablage.store.raw_mail import RawKey, parse_key
-from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 from sync.handler import Batch
@@ -77,7 +77,6 @@ class Run:
     more often."""
 
     where: Storage
-    secrets: Secrets
     seed: int
     disguise: Disguise = lambda tools: tools
     socket: type[ScriptedSocket] = ScriptedSocket
@@ -107,6 +106,7 @@ class Run:
         self.account = connect_mailbox(
             self.where, self.server, "u@own.example", TenantId(f"t{self.seed}")
         )
+        self.worker = tools_for(self.where, self.server, network=self.server.network())
 
     def _folder(self, name: bytes, flags: bytes) -> ScriptedFolder:
         folder = ScriptedFolder(name, flags, self.random.randrange(1, 40))
@@ -177,10 +177,9 @@ class Run:
             self.broken[f"raised {type(error).__name__} at {last.name}:{last.lineno}"] += 1
 
     def _tools(self, ahead: float) -> Tools:
-        return Tools(
-            self.where,
-            self.secrets,
-            self.server.network(),
+        return replace(
+            self.worker,
+            summary=Summary(),
             now=lambda: BASE + self.clock.seconds + ahead,
             clock=self.clock,
             began=self.clock.seconds,
