@@ -55,12 +55,9 @@ class AutomaticFiling(Body):
     )
 
 
-class AccountSettings(Body):
-    """What POST and PATCH share."""
+class MailSettings(Body):
+    """What all ways to connect a mailbox, and PATCH, share."""
 
-    host: Text = Field(default="", examples=["imap.example.com"])
-    port: Port = 993
-    username: Login = ""
     sync: StrictBool = True
     automatic_filing: AutomaticFiling = AutomaticFiling(enabled=False)
     owner: Person | None = None
@@ -82,6 +79,14 @@ class AccountSettings(Body):
         "automatically). PATCH changes the folders it names; null gives one back its default.",
     )
     retention: Retention = Field(default="30d", description="How long unfiled mail is kept.")
+
+
+class AccountSettings(MailSettings):
+    """What POST and PATCH share."""
+
+    host: Text = Field(default="", examples=["imap.example.com"])
+    port: Port = 993
+    username: Login = ""
 
 
 class AccountBody(AccountSettings):
@@ -112,9 +117,11 @@ class FilingView(BaseModel):
 class AccountView(BaseModel):
     id: str
     address: str
+    auth: str = Field(description="password, google, microsoft or microsoft_app.")
     host: str
     port: int
     username: str
+    delegate: str | None = Field(description="Who signs in for a shared mailbox.")
     sync: bool
     automatic_filing: FilingView
     sync_since: str | None

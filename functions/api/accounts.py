@@ -1,9 +1,9 @@
 """From account bodies to accounts, and from accounts to views."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from ablage.accounts import SYNC_DAYS_BACK, Account
 from ablage.addresses import ascii_domain, normalise
@@ -15,18 +15,44 @@ from ablage.tenancy import TenantId
 from api.account_schemas import (
     AccountBody,
     AccountPatch,
-    AccountSettings,
     AccountView,
     AutomaticFiling,
     FilingView,
+    MailSettings,
 )
 from api.clock import now, now_text, utc_text
 
 _PLAIN = ("port", "username", "sync", "owner", "retention", "sync_folders")
 
 
+class NewAccount(Protocol):
+    """What all bodies that connect a mailbox say."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def automatic_filing(self) -> AutomaticFiling: ...
+    @property
+    def sync_since(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True)
+class LoginPlace:
+    """Where to log in, as whom and how, as `Account` has it."""
+
+    host: str
+    port: int
+    username: str
+    auth: str = "password"
+    delegate: str | None = None
+
+
 def new_account(
-    tenant: TenantId, account_id: str, body: AccountBody, standing: Account | None
+    tenant: TenantId,
+    account_id: str,
+    body: NewAccount,
+    login: LoginPlace,
+    standing: Account | None,
 ) -> Account:
     """What `body` asks for. What it leaves to us (moments) is taken from `standing`, so that a
     repeated call asks for the same. Raises InvalidInput."""
@@ -34,23 +60,24 @@ def new_account(
     if address is None:
         detail = "This is not an e-mail address. Send it bare, as name@example.com."
         raise InvalidInput("invalid_address", detail, "/address")
-    filing = body.automatic_filing
     account = Account(
         tenant=tenant,
         account_id=account_id,
         address=address.text,
         own=address.exact,
-        host="",
-        port=body.port,
-        username=body.username,
+        **vars(login),
         version=0,
         filing_enabled=bool(standing and standing.filing_enabled),
         filing_since=standing.filing_since if standing else None,
         sync_since=_past(body.sync_since) or (standing.sync_since if standing else _days_back()),
         created_at=standing.created_at if standing else now_text(),
     )
-    settings = {name: getattr(body, name) for name in AccountSettings.model_fields}
-    return _with(account, settings | {"automatic_filing": filing})
+    return _with(account, {name: getattr(body, name) for name in MailSettings.model_fields})
+
+
+def password_login(body: AccountBody) -> LoginPlace:
+    """Raises InvalidInput `invalid_host`."""
+    return LoginPlace(_host(body.host), body.port, body.username)
 
 
 def patched(account: Account, body: AccountPatch) -> Account:
@@ -60,9 +87,13 @@ def patched(account: Account, body: AccountPatch) -> Account:
 
 def check_password(standing: Account, wanted: Account, *, is_sent: bool) -> None:
     """Raises InvalidInput: the stored password is for the server and the user it was given for, and
-    goes nowhere else."""
+    goes nowhere else; access by OAuth is authorized, not typed."""
     before = (standing.host, standing.port, standing.username)
-    if not is_sent and before != (wanted.host, wanted.port, wanted.username):
+    is_moved = before != (wanted.host, wanted.port, wanted.username)
+    if standing.auth != "password" and (is_moved or is_sent):
+        detail = "This mailbox is connected by OAuth: begin an authorization that reauthorizes it."
+        raise InvalidInput("connected_by_oauth", detail)
+    if not is_sent and is_moved:
         detail = "Another host, port or user name needs the password too: send both in one call."
         raise InvalidInput("password_needed", detail, "/password")
 
@@ -150,9 +181,11 @@ def view(account: Account, state: Item | None) -> AccountView:
     return AccountView(
         id=account.account_id,
         address=account.address,
+        auth=account.auth,
         host=account.host,
         port=account.port,
         username=account.username,
+        delegate=account.delegate,
         sync=account.sync,
         automatic_filing=FilingView(enabled=account.filing_enabled, since=account.filing_since),
         sync_since=account.sync_since,

@@ -22,7 +22,13 @@ invoices they belong to. Lists are `{items, next}`: pass `next` as `cursor` for 
 page may be short, only `next` says whether there is more. Errors are problem details (RFC 9457)
 with a stable `code`."""
 
-_CREATES = {"put_contact", "put_customer", "connect_account", "add_to_blocklist"}
+_CREATES = {
+    "put_contact",
+    "put_customer",
+    "connect_account",
+    "add_to_blocklist",
+    "finish_authorization",
+}
 _MAY_TAKE_LONGER = {
     "file_message",
     "unfile_message",

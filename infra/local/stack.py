@@ -14,6 +14,7 @@ from infra.local.aws import environment, local_aws
 from infra.local.certificates import Certificates
 from infra.local.dovecot import Dovecot
 from infra.local.http import Gateway, HttpServer, Page
+from infra.local.identity_provider import IdentityProvider
 from infra.local.imap_server import EmbeddedImap
 from infra.local.mail_server import Mailboxes
 from infra.local.pump import Drained, Pump
@@ -29,12 +30,14 @@ class LocalStack:
     """Everything is up inside the `with`, nothing of it outside.
 
     `imap`: the mail server (pymap, or Dovecot with `dovecot=True`), empty.
+    `identity`: the OAuth provider, with `oauth=True`; Dovecot then trusts its tokens.
     `resources`: what was made; `resources.ref("Table")` is the table's name.
     `base_url`: the HTTP API, on `port` (0: a free one). `tokens`: its issuer.
     Queues and schedule stand still until `drain` and `tick`, or `run` for real time.
     """
 
     imap: Mailboxes
+    identity: IdentityProvider
     resources: Stack
     base_url: str
 
@@ -46,6 +49,7 @@ class LocalStack:
         pages: Mapping[str, Page] | None = None,
         port: int = 0,
         dovecot: bool = False,
+        oauth: bool = False,
         local_hosts: Iterable[str] = (),
     ) -> None:
         """`handlers` replace what the template names (tests of the stack); `pages` are local
@@ -54,7 +58,8 @@ class LocalStack:
         self._handlers = handlers
         self._pages = pages
         self._port = port
-        self._dovecot = dovecot
+        self._dovecot = dovecot or oauth
+        self._oauth = oauth
         self._local_hosts = list(local_hosts)
         self._exit = ExitStack()
         self.tokens = Tokens()
@@ -119,11 +124,23 @@ class LocalStack:
             self.base_url = server.base_url
 
     def _mail_server(self, certificates: Certificates, starting: ExitStack) -> Mailboxes:
-        server = Dovecot(certificates) if self._dovecot else EmbeddedImap(certificates)
+        server: Mailboxes
+        if self._oauth:
+            self.identity = IdentityProvider(certificates)
+            starting.callback(self.identity.stop)
+            server = Dovecot(certificates, self.identity.introspection_url)
+        else:
+            server = Dovecot(certificates) if self._dovecot else EmbeddedImap(certificates)
         starting.callback(server.stop)
         return server
 
     def _mail_settings(self) -> dict[str, str]:
-        """The two settings that only this machine has."""
-        hosts = [f"{self.imap.host}:{self.imap.port}", *self._local_hosts]
-        return {"MAIL_CA_FILE": str(self.imap.ca_file), "MAIL_LOCAL_HOSTS": ",".join(hosts)}
+        """The settings that only this machine has."""
+        here = f"{self.imap.host}:{self.imap.port}"
+        known = {
+            "MAIL_CA_FILE": str(self.imap.ca_file),
+            "MAIL_LOCAL_HOSTS": ",".join([here, *self._local_hosts]),
+        }
+        if self._oauth:
+            known |= {"OAUTH_LOCAL_URL": self.identity.base_url, "OAUTH_LOCAL_MAIL": here}
+        return known

@@ -31,6 +31,11 @@ read   GET    /v1/accounts/{account}/folders
 read   GET    /v1/accounts/{account}/messages
 read   GET    /v1/accounts/{account}/runs
 read   GET    /v1/accounts/{account}/completeness
+read   GET    /v1/oauth/clients/{provider}
+manage PUT    /v1/oauth/clients/{provider}
+manage DELETE /v1/oauth/clients/{provider}
+manage POST   /v1/oauth/authorizations
+manage POST   /v1/oauth/callbacks
 read   GET    /v1/jobs/{job}
 read   GET    /v1/messages/{message}
 read   GET    /v1/messages/{message}/attachments/{number}

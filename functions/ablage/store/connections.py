@@ -9,6 +9,7 @@ from ablage.accounts import Account, AccountState
 from ablage.errors import Conflict, NotFound
 from ablage.store import address_index, keys, projection
 from ablage.store.accounts import account_from_item, account_item, due_keys, state_item
+from ablage.store.grants import CODE
 from ablage.store.storage import Storage
 from ablage.store.table import ConditionFailed, Item, Table, delete_action, put_action
 from ablage.store.table import update_action as update
@@ -57,7 +58,7 @@ def connect(
     storage: Storage,
     wanted: Callable[[Account | None], Account],
     key: tuple[TenantId, str],
-    sealed: Item,
+    sealed: Item | None,
 ) -> Connected:
     """Creates the account `wanted` makes, given the one that stands there. One that was deleted is
     connected anew, as another mailbox. Raises Conflict `account_exists` when a different one stands
@@ -74,10 +75,9 @@ def connect(
         state = state_item(AccountState())
         if account.sync:
             state |= due_keys(tenant, account_id, state["interval"])
-        more = [
-            put_action(keys.account_state(tenant, account_id), state),
-            put_action(keys.secret(tenant, account_id), sealed),
-        ]
+        more = [put_action(keys.account_state(tenant, account_id), state)]
+        if sealed is not None:
+            more.append(_secret_action(account, sealed))
         if _write(storage, account, before, more):
             return Connected(account, created=True)
     raise Conflict("busy", "Too many writers of one account; try again.")
@@ -113,10 +113,16 @@ def change_account(
             return standing
         more = _due_actions(storage.table, standing, account)
         if sealed is not None:
-            more.append(put_action(keys.secret(tenant, account_id), sealed))
+            more.append(_secret_action(account, sealed))
         if _write(storage, account, before, more):
             return account
     raise Conflict("busy", "Too many writers of one account; try again.")
+
+
+def _secret_action(account: Account, sealed: Item) -> dict[str, Any]:
+    """A code stands beside the secret it will replace: should it fail, that one goes on."""
+    place = keys.secret_code if sealed["kind"] == CODE else keys.secret
+    return put_action(place(account.tenant, account.account_id), sealed)
 
 
 def _in_generation(account: Account, standing: Account) -> Account:
@@ -164,7 +170,8 @@ def _due_actions(table: Table, standing: Account, account: Account) -> list[dict
     change = f"{sets} {'REMOVE ' + ', '.join(removes) if removes else ''}".strip()
     actions = [update(state, change, values)] if change else []
     if account.deleted:
-        actions.append(delete_action(keys.secret(account.tenant, account.account_id)))
+        place = account.tenant, account.account_id
+        actions += [delete_action(keys.secret(*place)), delete_action(keys.secret_code(*place))]
     return actions
 
 

@@ -22,7 +22,7 @@ from api.account_schemas import (
     AccountView,
     FolderView,
 )
-from api.accounts import check_password, new_account, patched, view
+from api.accounts import check_password, new_account, password_login, patched, view
 from api.clock import now
 from api.completeness import looked_at, parked_mails
 from api.folders import check_folders, folder_views
@@ -53,16 +53,17 @@ from api.warnings import (
 def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetail]:
     """Connect a mailbox (201; 200 if the same is connected already under this id)."""
     account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
-    new_account(caller.tenant, account_id, body, None)
+    login = password_login(body)
+    new_account(caller.tenant, account_id, body, login, None)
     connected = connections.connect(
         storage(),
-        lambda standing: new_account(caller.tenant, account_id, body, standing),
+        lambda standing: new_account(caller.tenant, account_id, body, login, standing),
         (caller.tenant, account_id),
         _seal(caller.tenant, account_id, body.password.get_secret_value()),
     )
     if connected.created and connected.account.sync:
-        _poll_now(connected.account)
-    return _detail(connected.account, status=201 if connected.created else 200)
+        poll_now(connected.account)
+    return account_detail(connected.account, status=201 if connected.created else 200)
 
 
 @operation("GET", "/v1/accounts", "read")
@@ -78,7 +79,7 @@ def list_accounts(caller: Calling, limit: Limit = 25, cursor: Cursor = None) -> 
 @operation("GET", "/v1/accounts/{account}", "read")
 def get_account(account: PathId, caller: Calling) -> Response[AccountDetail]:
     """One mailbox: settings, status, warnings."""
-    return _detail(connections.find_account(storage().table, caller.tenant, account))
+    return account_detail(connections.find_account(storage().table, caller.tenant, account))
 
 
 @operation("PATCH", "/v1/accounts/{account}", "manage")
@@ -107,8 +108,8 @@ def change_account(
     sealed = _seal(caller.tenant, account, password) if password else None
     changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
     if changed.sync and (sealed or _login(changed) != _login(before[0])):
-        _poll_now(changed)
-    return _detail(changed)
+        poll_now(changed)
+    return account_detail(changed)
 
 
 @operation("DELETE", "/v1/accounts/{account}", "manage", status=204)
@@ -143,7 +144,7 @@ def _seal(tenant: TenantId, account_id: str, password: str) -> Item:
     return sealing.seal(client("kms"), settings().secrets_key_id, tenant, account_id, secret)
 
 
-def _poll_now(account: Account) -> None:
+def poll_now(account: Account) -> None:
     """At once, not at the account's next slot."""
     poll: dict[str, Any] = {
         "kind": "poll",
@@ -155,7 +156,7 @@ def _poll_now(account: Account) -> None:
     storage().queues.sync(account.tenant, poll)
 
 
-def _detail(account: Account, status: int = 200) -> Response[AccountDetail]:
+def account_detail(account: Account, status: int = 200) -> Response[AccountDetail]:
     table = storage().table
     known = connections.states(table, account.tenant, [account.account_id])
     state = known.get(account.account_id)
