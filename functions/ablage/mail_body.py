@@ -3,6 +3,7 @@
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ablage.charsets import decode_charset
@@ -118,8 +119,16 @@ def _content(raw: bytes, part: Part) -> bytes:
     if part.encoding == "base64":
         return decode_base64(encoded)
     if part.encoding == "quoted-printable":
-        return binascii.a2b_qp(_TRAILING_BLANKS.sub(b"", encoded))
+        return b"".join(_quoted_printable(raw, part.start, part.end))
     return bytes(encoded)
+
+
+def _quoted_printable(raw: bytes, start: int, end: int) -> Iterator[bytes]:
+    """In steps that end with a line: the substitution needs ten times what it looks at."""
+    while start < end:
+        stop = raw.find(b"\n", start + _CHUNK, end) + 1 or end
+        yield binascii.a2b_qp(_TRAILING_BLANKS.sub(b"", raw[start:stop]))
+        start = stop
 
 
 class _Reading:

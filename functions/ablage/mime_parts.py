@@ -14,6 +14,7 @@ from ablage.mime_fields import MimeField, read_content_type, read_disposition, w
 _DASHES = re.compile(rb"^--([^\r\n]*)\r*\n?", re.MULTILINE)
 _LINE_END = re.compile(rb"\r*\n|\r")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
+_LINE_END_BYTES = 8  # with the CRs that gateways double
 _TEXT = MimeField("text/plain", {})
 _NESTED = MimeField("message/rfc822", {})
 _CONTENT_ID = 256  # characters of a Content-ID that are kept
@@ -178,8 +179,7 @@ class _Walk:
 
     def _before(self, end: int) -> int:
         """The line end before a boundary belongs to the boundary (RFC 2046 5.1.1)."""
-        if self.raw[end - 1 : end] == b"\n":
-            end -= 1
-            while self.raw[end - 1 : end] == b"\r":
-                end -= 1
-        return end
+        if self.raw[end - 1 : end] != b"\n":
+            return end
+        before = self.raw[max(0, end - _LINE_END_BYTES) : end - 1]
+        return end - 1 - len(before) + len(before.rstrip(b"\r"))

@@ -245,6 +245,19 @@ def test_hostile_html_gives_a_snippet_at_once(html: bytes) -> None:
     assert len(mail.snippet.encode()) <= SNIPPET_BYTES
 
 
+def test_long_quoted_printable_is_decoded_whole_and_in_little_memory() -> None:
+    line = b"=C3=BC and so on" + b" " * 4 + b"\r\n=3D=\r\n"
+    raw = HEAD + b"Content-Type: application/pdf\nContent-Transfer-Encoding: quoted-printable\n\n"
+
+    tracemalloc.start()
+    (part,) = read_mail(raw + line * 100_000).attachments
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert part.sha256 == hashlib.sha256(b"\xc3\xbc and so on\r\n=" * 100_000).hexdigest()
+    assert peak < 18_000_000
+
+
 def test_long_runs_of_blanks_in_quoted_printable_take_linear_time() -> None:
     raw = HEAD + b"Content-Transfer-Encoding: quoted-printable\n\n" + b" " * 2_000_000 + b"x"
 
