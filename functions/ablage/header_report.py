@@ -46,9 +46,23 @@ def report(raw: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
-        line = {"file": name, **report(Path(name).read_bytes())}
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    """A JSON line per file, in UTF-8. What cannot be read is named on standard error (status 1)."""
+    if not sys.argv[1:]:
+        sys.exit("usage: python -m ablage.headers FILE...")
+    unread = [name for name in sys.argv[1:] if not _print_report(name)]
+    sys.exit(1 if unread else 0)
+
+
+def _print_report(name: str) -> bool:
+    try:
+        raw = Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{name!r} cannot be read: {getattr(error, 'strerror', error)}\n")
+        return False
+    line = json.dumps({"file": name, **report(raw)}, ensure_ascii=False) + "\n"
+    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape"))  # of the file's name
+    sys.stdout.flush()
+    return True
 
 
 def _addresses(mailboxes: tuple[Mailbox, ...]) -> list[str]:

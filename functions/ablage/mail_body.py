@@ -21,6 +21,7 @@ _CALENDAR_METHOD = re.compile(rb"^METHOD:[ \t]*([A-Za-z]+)", re.MULTILINE)
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
 # RFC 2045 6.7 (3). The look behind keeps a run of blanks from being tried at each of them.
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+_BLANK_ENDS = (b" \r\n", b" \n", b"\t\r\n", b"\t\n")  # found four times as fast
 _SLASHES = re.compile(r"[/\\]+")
 _CHUNK = 1024 * 1024
 _NESTED_HEADER = 16 * 1024  # bytes of a nested message that are read for its name
@@ -127,7 +128,10 @@ def _quoted_printable(raw: bytes, start: int, end: int) -> Iterator[bytes]:
     """In steps that end with a line: the substitution needs ten times what it looks at."""
     while start < end:
         stop = raw.find(b"\n", start + _CHUNK, end) + 1 or end
-        yield binascii.a2b_qp(_TRAILING_BLANKS.sub(b"", raw[start:stop]))
+        lines = raw[start:stop]
+        if any(ending in lines for ending in _BLANK_ENDS) or lines[-1:] in (b" ", b"\t"):
+            lines = _TRAILING_BLANKS.sub(b"", lines)
+        yield binascii.a2b_qp(lines)
         start = stop
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -229,22 +230,37 @@ def test_reading_a_header_never_raises_and_everything_read_can_be_stored(raw: by
     assert "\\u0000" not in json.dumps(line)
 
 
+def command(*files: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    functions = Path(__file__).resolve().parents[2] / "functions"
+    run = [sys.executable, "-m", "ablage.headers", *map(str, files)]
+    return subprocess.run(
+        run, cwd=functions, capture_output=True, check=False, env=os.environ | environment
+    )
+
+
 def test_the_command_prints_a_json_line_per_file(tmp_path: Path) -> None:
     files = [tmp_path / "a.eml", tmp_path / "b.eml"]
     for file in files:
         file.write_bytes(MAIL)
-    functions = Path(__file__).resolve().parents[2] / "functions"
 
-    printed = subprocess.run(
-        [sys.executable, "-m", "ablage.headers", *map(str, files)],
-        cwd=functions,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
+    done = command(*files)
 
-    lines = [json.loads(line) for line in printed.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["file"] for line in lines] == [str(file) for file in files]
     assert lines[0]["from"] == ["max@x.de"]
     assert lines[0]["date_utc"] == "1997-11-21T15:55:06Z"
-    assert printed.stderr == ""
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_command_goes_on_behind_a_file_it_cannot_read(tmp_path: Path) -> None:
+    file = tmp_path / "\u00fc.eml"
+    file.write_bytes(MAIL.replace(b"Angebot", b"Gr\xc3\xbc\xc3\x9fe"))
+
+    done = command(tmp_path / "none.eml", tmp_path, file, PYTHONIOENCODING="ascii")
+
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["file"], line["subject"]) == (str(file), "Gr\u00fc\u00dfe Nr. 7")
+    assert done.returncode == 1
+    assert done.stderr.count(b"cannot be read") == 2
+    assert b"Traceback" not in done.stderr
+    assert command().returncode == 1
