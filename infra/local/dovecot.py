@@ -58,7 +58,8 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
+  prefix = {prefix}
+  separator = {separator}
   mailbox Sent {{
     auto = create
     special_use = \\Sent
@@ -71,6 +72,14 @@ namespace inbox {{
     auto = create
     special_use = \\Junk
   }}
+}}
+namespace public {{
+  type = public
+  prefix = Public{separator}
+  separator = {separator}
+  location = sdbox:{folder}/public
+  subscriptions = no
+  list = children
 }}
 service imap-login {{
   chroot =
@@ -133,7 +142,8 @@ def _owners() -> _Owners:
 class Dovecot(Mailboxes):
     """Up when constructed; `stop` ends it and removes its folder. Access tokens are good that the
     identity provider at `introspection_url` says are, by the mechanisms `tokens`. `store` is the
-    mailbox format; what a user has lies in `mail_folder`, under `parent`."""
+    mailbox format; what a user has lies in `mail_folder`, under `parent`. A user's own folders are
+    below `prefix`, which ends in the separator; all users share those below Public."""
 
     def __init__(
         self,
@@ -142,6 +152,8 @@ class Dovecot(Mailboxes):
         tokens: str = "xoauth2 oauthbearer",
         store: str = "sdbox",
         parent: Path | None = None,
+        *,
+        prefix: str = "",
     ) -> None:
         super().__init__(certificates.ca_file)
         program = executable()
@@ -149,7 +161,14 @@ class Dovecot(Mailboxes):
             raise FileNotFoundError("Dovecot is not installed (Debian: dovecot-imapd)")
         self._folder = Path(tempfile.mkdtemp(prefix="ablage-dovecot-", dir=parent))
         self.port = _free_port()
-        self._prepare(_owners(), certificates, tokens=tokens, store=store)
+        self._prepare(
+            _owners(),
+            certificates,
+            tokens=tokens,
+            store=store,
+            prefix=prefix,
+            separator=prefix[-1:] or "/",
+        )
         oauth = _OAUTH.format(introspection_url=introspection_url)
         (self._folder / "oauth2.conf.ext").write_text(oauth)
         self._process = subprocess.Popen(  # noqa: S603  our own arguments
@@ -170,10 +189,10 @@ class Dovecot(Mailboxes):
 
     def _prepare(self, owners: _Owners, certificates: Certificates, **names: str) -> None:
         self._folder.chmod(0o755)  # the mail user walks through it
-        for name in ("run", "state", "mail", "users"):
+        for name in ("run", "state", "mail", "public", "users"):
             (self._folder / name).mkdir()
-        if os.geteuid() == 0:
-            shutil.chown(self._folder / "mail", owners.mail, owners.mail_group)
+        for name in ("mail", "public") if os.geteuid() == 0 else ():
+            shutil.chown(self._folder / name, owners.mail, owners.mail_group)
         (self._folder / "dovecot.conf").write_text(
             _CONFIGURATION.format(
                 folder=self._folder,

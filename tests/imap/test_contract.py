@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from infra.local.imap_wire import RefusedError
 from infra.local.mail_server import Mailboxes
 from tests.support.corpus import corpus_files, needs_corpus, read_corpus
 from tests.support.mailboxes import PASSWORD, a_mail, network
@@ -210,6 +211,49 @@ def test_a_folder_with_umlauts_can_be_read(server: Mailboxes, user: str) -> None
         pulled = pull_all(session, folder_named(session, "Aufträge & Angebote"))
 
     assert [b"Subject: mail 3" in body for body in pulled.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a "quoted" name', "back\\slash", "R & D", " blanks ", "(alt) [neu] {3}", "100%", "NIL"],
+)
+def test_a_folder_of_any_name_is_listed_looked_at_and_read(
+    server: Mailboxes, user: str, name: str
+) -> None:
+    with server.connect(user) as wire:
+        try:
+            wire.create_folder(name)
+        except RefusedError:
+            pytest.skip("the server has no such folders")
+        wire.append(name, a_mail(3))
+
+    with session_of(server, user) as session:
+        folder = folder_named(session, name)
+        looked = session.status([folder])[folder.folder_id]
+        pulled = pull_all(session, folder)
+
+    assert (looked.messages, folder.messages) == (1, 1)
+    assert len(pulled) == 1
+
+
+def test_many_folders_are_looked_at_and_counted(server: Mailboxes, user: str) -> None:
+    with server.connect(user) as wire:
+        for number in range(8):
+            wire.create_folder(f"Kunde {number}")
+            for mail in range(number % 3):
+                wire.append(f"Kunde {number}", a_mail(mail))
+
+    with session_of(server, user) as session:
+        folders = session.folders()
+        looked = session.status(folders)
+
+    assert {f.name: f.messages for f in folders if f.name.startswith("Kunde")} == {
+        f"Kunde {number}": number % 3 for number in range(8)
+    }
+    assert {f.folder_id: (f.uidvalidity, f.uidnext, f.messages) for f in folders} == {
+        folder_id: (told.uidvalidity, told.uidnext, told.messages)
+        for folder_id, told in looked.items()
+    }
 
 
 def test_status_of_all_folders_tells_what_examine_tells(server: Mailboxes, user: str) -> None:

@@ -9,22 +9,26 @@ from typing import Any
 import pytest
 from infra.local.imap_server import EmbeddedImap
 from tests.support.aws_calls import aws_calls
+from tests.support.events import context, s3_created, sqs_event
 from tests.support.mailboxes import (
     TENANT,
     a_mail,
     connect_mailbox,
     put_account,
+    raw_keys,
     state_of,
     tools_for,
 )
 from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
+from tests.support.tenants import index_contact
 
 from ablage.accounts import Account
 from ablage.mailbox.names import folder_id
 from ablage.policy import Policy
-from ablage.store import policies
+from ablage.store import keys, policies
 from ablage.store.jobs import Job, create
 from ablage.store.storage import Storage
+from match.handler import lambda_handler as match
 from sync.jobs import run_job
 
 PROJECTS = folder_id(b"Projekte")
@@ -225,3 +229,29 @@ def test_a_state_without_counts_is_no_reason_to_read_everything(
 
     assert len(keys_of(aws)) == 1
     assert cursor_of(aws, account).uidnext_seen is not None
+
+
+def test_a_moved_mail_is_filed_in_that_run_once(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    """From the mail server to the customer's archive, and again from the Inbox it went back to."""
+    index_contact(aws, TENANT, "a@kunde.de", "c1", ["k1"])
+    filing = {"filing_enabled": True, "filing_since": "2026-01-01T00:00:00Z"}
+    with polled_before(aws, imap, user, **filing) as account:
+        moved = deliver_and_move(imap, user, 1)
+        poll_once(tools_for(aws, imap), account)
+        match(sqs_event(s3_created(aws.raw.bucket, *raw_keys(aws))), context())
+        filed = archive(aws, "customer", "k1")
+        imap.move(user, "Projekte", moved, "INBOX")
+        poll_once(tools_for(aws, imap), account)
+
+    match(sqs_event(s3_created(aws.raw.bucket, *raw_keys(aws))), context())
+
+    assert len(filed) == 1
+    assert len(raw_keys(aws)) == 2
+    assert [row["m"] for row in archive(aws, "customer", "k1")] == [filed[0]["m"]]
+    assert len(archive(aws, "contact", "c1")) == 1
+
+
+def archive(where: Storage, kind: str, entity_id: str) -> list[dict[str, Any]]:
+    return where.table.query(keys.archive(TENANT, kind, entity_id))

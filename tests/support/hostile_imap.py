@@ -34,6 +34,13 @@ class Talk:
         self.tag, _, command = line.rstrip(b"\r\n").partition(b" ")
         return command
 
+    def hear_more(self, size: int) -> bytes:
+        """A literal of a command, and the rest of its line."""
+        data = self._lines.read(size)
+        line = self._lines.readline()
+        self._heard.append(data + line)
+        return data + line.rstrip(b"\r\n")
+
     def ok(self, untagged: bytes = b"", status: bytes = b"OK done") -> None:
         self.say(untagged + self.tag + b" " + status + b"\r\n")
 
