@@ -22,7 +22,8 @@ class Account:
     by themselves, `folder_modes` (by folder id) what a person decided otherwise, as in
     `ablage.folder_modes`. `generation` counts the mailboxes the account was pointed at: what was
     read of one says nothing about the next. `auth` is `password|google|microsoft|microsoft_app`;
-    `delegate` who signs in for a shared mailbox."""
+    `delegate` who signs in for a shared mailbox. `login_version`
+    is the version with which the login was sent last."""
 
     tenant: TenantId
     account_id: str
@@ -47,6 +48,7 @@ class Account:
     generation: int = 0
     auth: str = "password"
     delegate: str | None = None
+    login_version: int = 0
 
     def files(self, received_at: str) -> bool:
         """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the
@@ -85,12 +87,17 @@ class Folder:
 
 @dataclass(frozen=True)
 class AccountState:
-    """What sync found out. `status` is `connecting|active|reauth_required|degraded|paused`; `code`,
+    """What sync found out. `status` is `syncing|ok|throttled|degraded|reauth_required`; `code`,
     `detail` and `since` (RFC 3339 UTC) describe a fault and are None without one; `interval` is the
     polling tier in minutes, `habit` what it follows; `gmail`: the server has Gmail's extensions
-    (X-GM-EXT-1)."""
+    (X-GM-EXT-1).
 
-    status: str = "connecting"
+    Of faults, in epoch seconds or 0: nobody connects before `not_before` (NEVER: not by itself),
+    long work waits till `backfill_after`, mail is fetched slowly till `slow_until`. `tries` are the
+    faults in a row, `refusals` the refused logins since the last good one; both, and the waits, are
+    about the login of `login_version`: a new one starts afresh."""
+
+    status: str = "syncing"
     code: str | None = None
     detail: str | None = None
     since: str | None = None
@@ -100,6 +107,15 @@ class AccountState:
     folders: tuple[Folder, ...] = ()
     habit: Habit = field(default_factory=Habit)
     gmail: bool = False
+    tries: int = 0
+    refusals: int = 0
+    login_version: int = 0
+    not_before: int = 0
+    backfill_after: int = 0
+    slow_until: int = 0
+
+
+NEVER = 9_999_999_999  # epoch seconds; ten digits, as due keys have
 
 
 def uidvalidity_in(generation: int, uidvalidity: int) -> int:

@@ -67,11 +67,14 @@ class Merged(Gone):
 
 
 class AccountFault(AblageError):
-    """A mailbox cannot be used now. `state` is what the account shows: `reauth_required` or
-    `degraded`."""
+    """A mailbox cannot be used now. `state` is what the account shows: `reauth_required`,
+    `throttled` or `degraded`; `stated` the seconds the server asks us to wait, 0 if it does not."""
 
     status = 502
 
-    def __init__(self, code: str, detail: str, state: str = "degraded") -> None:
+    def __init__(
+        self, code: str, detail: str, state: str = "degraded", stated: float = 0.0
+    ) -> None:
         super().__init__(code, detail)
         self.state = state
+        self.stated = stated

@@ -14,7 +14,7 @@ from pydantic import (
     StrictStr,
 )
 
-from ablage import limits
+from ablage import faults, limits
 from api.ledger_views import ParkedView
 from api.schemas import Body, Text, Texts, Warning_
 
@@ -45,6 +45,7 @@ People = Annotated[list[Person], Field(max_length=limits.LIST_ELEMENTS)]
 FolderMode = Literal["auto", "on_demand", "never", "private"]
 SyncFolders = Literal["inbox_and_sent", "all", "chosen"]
 Retention = Literal["30d", "90d", "365d"]
+Status = Literal["ok", "syncing", "throttled", "degraded", "reauth_required", "paused"]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 
 
@@ -133,10 +134,25 @@ class AccountView(BaseModel):
     retention: str
     created_at: str
     version: int
-    status: str = Field(description="connecting, active, reauth_required, degraded or paused.")
-    status_code: str | None = Field(description="What is wrong, if something is.")
-    status_detail: str | None
+    status: Status = Field(
+        description="syncing: mail is still to be read, as after connecting; ok: all is read; "
+        "throttled: the provider slows us down; degraded: it cannot be read now; reauth_required: "
+        "it needs a login; paused: `sync` is off. What is stored can be read in every one."
+    )
+    status_code: str | None = Field(
+        description="What is wrong, if something is: " + ", ".join(row.code for row in faults.TABLE)
+    )
+    status_class: faults.Kind | None = Field(
+        description="Who can mend it. auth, config: you; throttle, transient, folder, message: the "
+        "provider, in time; ours: us."
+    )
+    status_detail: str | None = Field(description="The same in words.")
+    status_action: str | None = Field(description="What to do about it.")
     status_since: str | None
+    retry_at: str | None = Field(
+        description="It is not tried again before; null with a code and no time: not by itself, "
+        "but after a new login, or a check."
+    )
     checked_at: str | None
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from ablage.accounts import SYNC_DAYS_BACK, Account
+from ablage import faults
+from ablage.accounts import NEVER, SYNC_DAYS_BACK, Account
 from ablage.addresses import ascii_domain, normalise
 from ablage.domains import is_free_mail, is_public_suffix
 from ablage.errors import InvalidInput
@@ -177,7 +178,7 @@ def _days_back() -> str:
 def view(account: Account, state: Item | None) -> AccountView:
     """`state` as stored; a mailbox that is not synced shows as paused."""
     known = state or {}
-    status = known.get("status", "connecting") if account.sync else "paused"
+    status = known.get("status", "syncing") if account.sync else "paused"
     return AccountView(
         id=account.account_id,
         address=account.address,
@@ -198,8 +199,24 @@ def view(account: Account, state: Item | None) -> AccountView:
         created_at=account.created_at,
         version=account.version,
         status=status,
-        status_code=known.get("code"),
-        status_detail=known.get("detail"),
         status_since=known.get("since"),
+        retry_at=_retry_at(int(known.get("not_before", 0))),
         checked_at=known.get("checked_at"),
+        **_fault(known),
     )
+
+
+def _fault(state: Item) -> dict[str, Any]:
+    """What is wrong, as it stands now: what does not pass in time needs somebody."""
+    code, since = state.get("code"), state.get("since")
+    names = ("status_code", "status_class", "status_detail", "status_action")
+    if code is None:
+        return dict.fromkeys(names)
+    row = faults.row_of(code)
+    age = int((now() - datetime.fromisoformat(since)).total_seconds()) if since else 0
+    texts = (code, row.kind_at(age), state.get("detail"), row.action_at(age))
+    return dict(zip(names, texts, strict=True))
+
+
+def _retry_at(at: int) -> str | None:
+    return utc_text(datetime.fromtimestamp(at, UTC)) if now().timestamp() < at < NEVER else None

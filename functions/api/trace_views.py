@@ -87,7 +87,7 @@ def mailbox_view(mailbox: Mailbox, found: Iterable[Message]) -> MailboxTraceView
     copies = sum(c.account_id == account.account_id for m in found for c in m.copies)
     return MailboxTraceView(
         account=account.account_id,
-        status=state.status if state else "connecting",
+        status=state.status if state else "syncing",
         status_code=state.code if state else None,
         sync=account.sync,
         automatic_filing=account.filing_enabled,
@@ -110,7 +110,7 @@ def _standing(mailbox: Mailbox, copies: int) -> str:
         return "The mail lies in this mailbox, and was read from it."
     if not mailbox.account.sync:
         return "This mailbox is not synced, so nothing new is read from it."
-    if mailbox.state and mailbox.state.status not in ("active", "connecting"):
+    if mailbox.state and mailbox.state.status not in ("ok", "syncing"):
         return f"This mailbox cannot be read now: {mailbox.state.status} ({mailbox.state.code})."
     if any(cursor.problems for cursor in mailbox.cursors):
         return "Not seen in this mailbox; some of its mails could not be stored, see problems."

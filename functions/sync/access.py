@@ -26,7 +26,7 @@ from ablage.store.grants import Code, Grant, Grants
 from ablage.store.secrets import Secret, Secrets
 from ablage.store.stack_secrets import StackSecret, StackSecrets
 from ablage.store.table import Table
-from sync.identity import IdentityProviders, Tokens, oauth_fault
+from sync.identity import IdentityProviders, Tokens
 
 EARLY_SECONDS = 300  # before its end a token is not begun with: a session outlasts it
 ROUNDS = 4  # of workers that were faster
@@ -89,7 +89,7 @@ class Access:
             tokens = self._redeem(account, code, grant) if code else self._refresh(account, grant)
             if tokens:
                 return tokens
-        raise oauth_fault("provider_unavailable")  # others were faster each time: the next look
+        raise fault("provider_unavailable")  # others were faster each time: the next look
 
     def _held(self, account: Account) -> Grants:
         return Grants(self._table, account.tenant, account.account_id)
@@ -99,7 +99,7 @@ class Access:
         held = self._held(account)
         before, _ = held.read()
         if before and before.dead and before.dead_client == client.version:
-            raise oauth_fault(before.dead)
+            raise fault(before.dead)
         try:
             return self._ask(account, client, {"grant_type": "client_credentials"})
         except AccountFault as refusal:
@@ -115,7 +115,7 @@ class Access:
         if not held.claim(code, int(self._now())):
             if held.read()[1] != code:
                 return None
-            raise oauth_fault("provider_unavailable")  # another worker is at it
+            raise fault("provider_unavailable")  # another worker is at it
         try:
             tokens = self._checked(account, self._exchange(account, code))
         except AccountFault as refusal:
@@ -142,13 +142,13 @@ class Access:
         provider = provider_of(account.auth, self._settings)
         client = self._client(account)
         if not tokens.refresh or not grants_mail(provider, tokens.scope):
-            raise oauth_fault("consent_incomplete")
+            raise fault("consent_incomplete")
         claims = tokens.claims
         is_ours = claims.get("aud") == client.client_id
         if not is_ours or not is_issuer(provider, client, str(claims.get("iss"))):
-            raise oauth_fault("wrong_mailbox")
+            raise fault("wrong_mailbox")
         if not is_person(provider, claims, account.delegate or account.username):
-            raise oauth_fault("wrong_mailbox")
+            raise fault("wrong_mailbox")
         return tokens
 
     def _give_back(
@@ -168,11 +168,11 @@ class Access:
     def _refresh(self, account: Account, grant: Grant | None) -> Tokens | None:
         """None when somebody else wrote first: read again. Raises AccountFault."""
         if grant is None:
-            raise oauth_fault("access_revoked")
+            raise fault("access_revoked")
         client = self._client(account)
         if _is_dead(grant, client):
-            raise oauth_fault(str(grant.dead))
-        refusal = oauth_fault("access_revoked")
+            raise fault(str(grant.dead))
+        refusal = fault("access_revoked")
         for sealed in filter(None, (grant.sealed, grant.previous)):
             token = self._open(account, sealed)
             form = {"grant_type": "refresh_token", "refresh_token": token}
@@ -227,7 +227,7 @@ class Access:
         name = provider_of(account.auth, self._settings).name
         client = oauth_clients.client_for(self._table, account.tenant, name, self._settings)
         if client is None:
-            raise oauth_fault("client_missing")
+            raise fault("client_missing")
         if client.is_stack:
             return replace(client, version=_ANY_CLIENT - self._stack_secret(name).version)
         return client
@@ -237,14 +237,14 @@ class Access:
             return self._stack_secret(client.provider).text
         item = self._table.get(keys.client_secret(account.tenant, client.provider), consistent=True)
         if item is None:
-            raise oauth_fault("client_missing")
+            raise fault("client_missing")
         owner = oauth_clients.secret_owner(client.provider)
         return self._secrets.unseal(account.tenant, owner, item["kind"], item["sealed"])
 
     def _stack_secret(self, name: str) -> StackSecret:
         found = self._stack.get(name)
         if found is None:
-            raise oauth_fault("client_missing")
+            raise fault("client_missing")
         return found
 
     def _open(self, account: Account, sealed: bytes) -> str:
@@ -256,7 +256,7 @@ class Access:
         try:
             return self._secrets.seal(account.tenant, account.account_id, secret)
         except InvalidInput:
-            raise oauth_fault("token_too_long") from None
+            raise fault("token_too_long") from None
 
 
 def _is_dead(grant: Grant, client: OAuthClient) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import urllib3
 
 from ablage.errors import AccountFault
+from ablage.faults import fault
 from ablage.mailbox.network import tls_context
 
 CALL_SECONDS = 10.0
@@ -21,19 +22,6 @@ ANSWER_BYTES = 64 * 1024
 DEFAULT_LIFETIME = 300  # seconds, where none is told (RFC 6749 leaves it open)
 LONGEST_LIFETIME = 24 * 3600
 
-_DETAILS = {
-    "access_revoked": "The access that was granted has ended. Authorize the mailbox again.",
-    "sign_in_required": "The provider wants the person to sign in. Authorize the mailbox again.",
-    "client_refused": "The provider refuses our OAuth client. Check its id, secret, expiry and "
-    "permissions; mailboxes go on by themselves when a new secret is set.",
-    "client_missing": "No OAuth client is registered for this provider. Register one.",
-    "consent_incomplete": "Access to mail was not granted. Authorize again and leave all boxes "
-    "ticked.",
-    "wrong_mailbox": "Somebody else signed in than the address of this mailbox. Authorize again "
-    "as that person, or name who signs in as its delegate.",
-    "token_too_long": "The refresh token has more than 4096 bytes: nobody can keep it.",
-    "provider_unavailable": "The provider's sign-in does not answer; we try again.",
-}
 _TRANSIENT = "provider_unavailable"
 _ERRORS = {
     "invalid_grant": "access_revoked",
@@ -62,11 +50,6 @@ class Tokens:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def oauth_fault(code: str) -> AccountFault:
-    state = "degraded" if code == _TRANSIENT else "reauth_required"
-    return AccountFault(code, _DETAILS[code], state)
-
-
 class IdentityProviders:
     """One per warm function. `ca_file` adds a CA to the public ones; `clock` counts seconds."""
 
@@ -82,7 +65,7 @@ class IdentityProviders:
         if status == 200 and answer is not None:
             return _tokens(answer)
         error = answer.get("error") if answer is not None and 400 <= status < 500 else None
-        raise oauth_fault(_ERRORS.get(str(error), _TRANSIENT) if error else _TRANSIENT)
+        raise fault(_ERRORS.get(str(error), _TRANSIENT) if error else _TRANSIENT)
 
     def revoke(self, url: str, token: str) -> bool:
         """Whether the token is dead now: revoked, or none any more (RFC 7009 2.2)."""
@@ -110,14 +93,14 @@ class IdentityProviders:
             finally:
                 answer.close()
         except urllib3.exceptions.HTTPError:
-            raise oauth_fault(_TRANSIENT) from None
+            raise fault(_TRANSIENT) from None
 
     def _body(self, answer: Any, end: float) -> bytes:
         body = b""
         while piece := answer.read1(ANSWER_BYTES):
             body += piece
             if len(body) > ANSWER_BYTES or self._clock() > end:
-                raise oauth_fault(_TRANSIENT)
+                raise fault(_TRANSIENT)
         return body
 
 
@@ -132,7 +115,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
 def _tokens(answer: Mapping[str, Any]) -> Tokens:
     access = _text(answer.get("access_token"))
     if not access:
-        raise oauth_fault(_TRANSIENT)
+        raise fault(_TRANSIENT)
     return Tokens(
         access,
         _lifetime(answer.get("expires_in")),

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ablage.accounts import Account, AccountState, Folder
+from ablage.accounts import NEVER, Account, AccountState, Folder
 from ablage.errors import AccountFault, InvalidInput, NotFound
+from ablage.faults import row_of
 from ablage.folder_modes import check_mode, polled
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched
@@ -16,7 +17,7 @@ from ablage.store.accounts import get_account, get_state
 from ablage.store.cursors import PROBLEM_TRIES
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
-from sync.account_state import faulty, healthy, watched
+from sync.account_state import backfill_waits_until, faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, since_of, store_mail
 from sync.follow import key_uidvalidity, remembering
 from sync.labels import Labels, labels_of
@@ -40,7 +41,8 @@ def run_job(tools: Tools, tenant: TenantId, job_id: str) -> None:
     tools.summary.count("jobs")
     try:
         seen = _seen(tools, job)
-        _work(tools, job, seen)
+        if not _waits(tools, job, seen):
+            _work(tools, job, seen)
     except (NotFound, InvalidInput) as refused:
         jobs.fail(table, tenant, job_id, refused.code, refused.detail)
 
@@ -53,6 +55,26 @@ def _seen(tools: Tools, job: Job) -> Seen:
         raise NotFound("account_not_found", "The account of this job is gone.")
     state = get_state(table, job.tenant, job.account_id)
     return Seen(account, state or AccountState())
+
+
+def _waits(tools: Tools, job: Job, seen: Seen) -> bool:
+    """A check is tried at once, for a person asks. A sync waits as leftover work does; it fails
+    where only another login helps."""
+    until = backfill_waits_until(seen.state, seen.account)
+    if job.kind != "sync" or until <= tools.now():
+        return False
+    place = tools.storage.table, job.tenant, job.job_id
+    if until >= NEVER:
+        jobs.fail(*place, *_fault_of(seen.state))
+    else:
+        jobs.yield_job(*place, until)
+    return True
+
+
+def _fault_of(state: AccountState) -> tuple[str, str]:
+    """What keeps it from being tried."""
+    row = row_of(state.code or "login_refused")
+    return row.code, row.detail
 
 
 def _work(tools: Tools, job: Job, seen: Seen) -> None:
@@ -69,15 +91,17 @@ def _work(tools: Tools, job: Job, seen: Seen) -> None:
                 jobs.finish(table, job.tenant, job.job_id, _result(seen.account, state))
     except AccountFault as fault:
         tools.summary.count(f"fault_{fault.code}")
-        save_state(tools, seen, faulty(seen.state, fault, tools.time()))
+        state = faulty(seen.state, seen.account, fault, tools.time(), tools.jitter())
+        save_state(tools, seen, state)
         if _is_final(syncing.job, fault):
             jobs.fail(table, job.tenant, job.job_id, fault.code, fault.detail)
 
 
 def _is_final(job: Job, fault: AccountFault) -> bool:
-    """A check answers with what it found. A sync job stays claimed, so it is due again in 150 s."""
-    is_refused = fault.state == "reauth_required"
-    return job.kind != "sync" or is_refused or job.attempts >= ATTEMPTS
+    """A check answers with what it found. A sync job stays claimed, so it is due again in 150 s,
+    unless somebody must change something first."""
+    is_for_people = row_of(fault.code).kind in ("auth", "config")
+    return job.kind != "sync" or is_for_people or job.attempts >= ATTEMPTS
 
 
 def _listed(tools: Tools, seen: Seen, session: Session) -> AccountState:

@@ -9,9 +9,16 @@ from ablage.accounts import Folder
 from ablage.folder_modes import polled
 from ablage.store import keys
 from ablage.store.accounts import account_from_item, state_from_item
-from ablage.store.cursors import CursorKey, claim_more, drop_more, get_cursors
+from ablage.store.cursors import (
+    CursorKey,
+    claim_more,
+    drop_more,
+    get_cursors,
+    leave_more,
+)
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
+from sync.account_state import backfill_waits_until, waits_until
 from sync.polls import AccountKey
 from sync.sync_account import Seen, poll_account, sync_more
 from sync.tools import Tools
@@ -31,12 +38,19 @@ def poll_each(
     """Look at each account once. An error of one (a defect, or AWS) leaves the others alone and is
     told by account."""
     found, errors = _see_each(tools, list(dict.fromkeys(accounts)))
-    seen = with_cursors(tools, found)
+    seen = with_cursors(tools, [each for each in found if not _waits(tools, each)])
     if not seen:
         return errors
     with ThreadPoolExecutor(max_workers=min(threads, len(seen))) as pool:
         futures = {_key(each): pool.submit(_poll_one, tools, each) for each in seen}
     return errors | {key: error for key, future in futures.items() if (error := future.exception())}
+
+
+def _waits(tools: Tools, seen: Seen) -> bool:
+    """After a fault; another tick comes."""
+    waits = waits_until(seen.state, seen.account) > tools.now()
+    tools.summary.count("waiting", waits)
+    return waits
 
 
 def _key(seen: Seen) -> AccountKey:
@@ -120,6 +134,10 @@ def more(tools: Tools, tenant: TenantId, account_id: str) -> None:
     seen = see(tools, [(tenant, account_id)])
     if not seen:
         drop_more(table, tenant, account_id)
+        return
+    until = backfill_waits_until(seen[0].state, seen[0].account)
+    if until > tools.now():
+        leave_more(table, tenant, account_id, until)
         return
     tools.summary.count("more")
     sync_more(tools, seen[0])

@@ -1,12 +1,13 @@
 """One account: connect, look, and fetch what is new. A fault of the mailbox becomes its state,
 never an exception."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
+from ablage.faults import row_of
 from ablage.folder_modes import polled
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.session import Session, open_session
@@ -21,12 +22,13 @@ from ablage.store.cursors import (
 )
 from ablage.store.table import ConditionFailed, Table
 from ablage.tenancy import TenantId
-from sync.account_state import faulty, healthy, is_check_due, with_news
+from sync.account_state import faulty, healthy, is_check_due, settled, with_news
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
 from sync.labels import Labels, labels_of
 from sync.tools import Tools
 
+RECONNECT_SECONDS = 60.0  # with less left of the invocation, the next tick is the retry
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
 
@@ -51,7 +53,7 @@ def session_of(tools: Tools, account: Account) -> Iterator[Session]:
         try:
             session = stack.enter_context(_opened(tools, account))
         except AccountFault as fault:
-            newer = _newer(tools, account) if fault.state == "reauth_required" else None
+            newer = _with_newer_login(tools, account) if fault.state == "reauth_required" else None
             if newer is None and fault.code != "access_refused":
                 raise
             again = _opened(tools, newer or account, anew=newer is None)
@@ -66,42 +68,66 @@ def _opened(
     return open_session(tools.network, account, credential, tools.bounds())
 
 
-def _newer(tools: Tools, account: Account) -> Account | None:
+def _with_newer_login(tools: Tools, account: Account) -> Account | None:
     now = get_account(*_place(tools, account), consistent=True)
-    return now if now and now.version != account.version else None
+    return now if now and now.login_version != account.login_version else None
 
 
 def poll_account(tools: Tools, seen: Seen) -> None:
     """A tick's look. With nothing new nothing is written and no lease taken."""
     with recording(tools, seen):
-        with session_of(tools, seen.account) as session:
-            state = look(tools, seen, session)
-            folders = polled(seen.account, state)
-            told = session.status(folders)
-            live = _not_importing(tools, seen, changed_folders(seen, told, folders))
-            fetch = Fetch(tools, seen, session, state, told=told, seconds=LIVE_SECONDS)
-            if live and not fetch.run(live):
-                leave_more(*_place(tools, seen.account), tools.epoch())
-        save_state(tools, seen, fetch.state_after())
+        save_state(tools, seen, _reconnecting(tools, lambda: _poll(tools, seen)))
+
+
+def _poll(tools: Tools, seen: Seen) -> AccountState:
+    with session_of(tools, seen.account) as session:
+        state = look(tools, seen, session)
+        folders = polled(seen.account, state)
+        told = session.status(folders)
+        changed = changed_folders(seen, told, folders)
+        live = _not_importing(tools, seen, changed)
+        fetch = Fetch(tools, seen, session, state, told=told, seconds=LIVE_SECONDS)
+        has_more = len(live) < len(changed)
+        if live and not fetch.run(live):
+            leave_more(*_place(tools, seen.account), tools.epoch())
+            has_more = True
+    return settled(fetch.state_after(), has_more=has_more)
 
 
 def sync_more(tools: Tools, seen: Seen) -> None:
     """Leftover work: another slice of everything. A fault drops it: the next good look finds it
     again."""
     place = _place(tools, seen.account)
-    finished = True
+    has_more = False
     with recording(tools, seen):
-        with session_of(tools, seen.account) as session:
-            state = look(tools, seen, session)
-            folders = polled(seen.account, state)
-            told = session.status(folders)
-            fetch = Fetch(tools, seen, session, state, told=told, seconds=MORE_SECONDS)
-            finished = fetch.run(folders)
-        save_state(tools, seen, fetch.state_after())
-    if finished:
-        drop_more(*place)
-    else:
+        state = _reconnecting(tools, lambda: _sync_more(tools, seen))
+        has_more = state.status == "syncing"
+        save_state(tools, seen, state)
+    if has_more:
         leave_more(*place, tools.epoch())
+    else:
+        drop_more(*place)
+
+
+def _sync_more(tools: Tools, seen: Seen) -> AccountState:
+    with session_of(tools, seen.account) as session:
+        state = look(tools, seen, session)
+        folders = polled(seen.account, state)
+        told = session.status(folders)
+        fetch = Fetch(tools, seen, session, state, told=told, seconds=MORE_SECONDS)
+        finished = fetch.run(folders)
+    return settled(fetch.state_after(), has_more=not finished)
+
+
+def _reconnecting(tools: Tools, work: Callable[[], AccountState]) -> AccountState:
+    """Once more, when a connection was lost and there is time; what was stored stays stored."""
+    try:
+        return work()
+    except AccountFault as fault:
+        if not row_of(fault.code).reconnects or tools.seconds_left() <= RECONNECT_SECONDS:
+            raise
+        tools.summary.count("reconnects")
+        return work()
 
 
 def look(tools: Tools, seen: Seen, session: Session) -> AccountState:
@@ -221,7 +247,8 @@ def recording(tools: Tools, seen: Seen) -> Iterator[None]:
         yield
     except AccountFault as fault:
         tools.summary.count(f"fault_{fault.code}")
-        save_state(tools, seen, faulty(seen.state, fault, tools.time()))
+        state = faulty(seen.state, seen.account, fault, tools.time(), tools.jitter())
+        save_state(tools, seen, state)
 
 
 def save_state(tools: Tools, seen: Seen, state: AccountState) -> None:

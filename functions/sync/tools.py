@@ -1,6 +1,7 @@
 """What a sync worker works with, made once per process; per invocation a summary and an end."""
 
 import functools
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ START_SECONDS = 60.0  # later, no further account is begun: the next tick is the
 
 @dataclass(frozen=True)
 class Tools:
-    """`now` tells the time (epoch seconds), `clock` counts it; `slice_bytes` is an account's
-    share."""
+    """`now` tells the time (epoch seconds), `clock` counts it; `slice_bytes` is an account's share,
+    `jitter` a number in [0, 1)."""
 
     storage: Storage
     access: Access
@@ -36,14 +37,18 @@ class Tools:
     clock: Callable[[], float] = time.monotonic
     began: float = field(default_factory=time.monotonic)
     slice_bytes: int = SLICE_BYTES
+    jitter: Callable[[], float] = random.random
 
     def can_start(self) -> bool:
         return self.clock() - self.began < START_SECONDS
 
+    def seconds_left(self) -> float:
+        """Of the invocation."""
+        return self.began + INVOCATION_SECONDS - self.clock()
+
     def bounds(self) -> Bounds:
         """Of one session: no longer than the invocation has left."""
-        left = self.began + INVOCATION_SECONDS - self.clock()
-        return Bounds(seconds=left, clock=self.clock)
+        return Bounds(seconds=self.seconds_left(), clock=self.clock)
 
     def share(self, seconds: float) -> Slice:
         """An account's share of at most `seconds`: over before the session's end."""

@@ -53,7 +53,7 @@ class Report:
             for warning in found["warnings"]:
                 messages = f", {warning['messages']} messages" if warning["messages"] else ""
                 self._console.line(f"     warning {warning['code']}{_carrier(warning)}{messages}")
-            if found["status"] != "active":
+            if found["status"] != "ok":
                 self._wrong.append(f"{self._company.tenant} {account}: {found['status_code']}")
 
     def mails(self) -> None:

@@ -85,10 +85,11 @@ def uids(results: list[Result]) -> list[int]:
     ("greeting", "code"),
     [
         (b"", "server_hung_up"),
-        (b"* BYE too many connections\r\n", "protocol_error"),
+        (b"* BYE too many connections\r\n", "too_many_connections"),
+        (b"* BYE\r\n", "server_hung_up"),
         (b"* PREAUTH welcome\r\n", "protocol_error"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "server_hung_up"),
-        (b"\x00\xff\r\n", "server_hung_up"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol_error"),
+        (b"\x00\xff\r\n", "protocol_error"),
         (b"* OK " + b"x" * 9_000_000, "budget_exceeded"),
         (b"* OK {999999999}\r\n", "budget_exceeded"),
     ],
@@ -122,8 +123,9 @@ def refusing(status: bytes) -> Script:
         (b"NO [AUTHENTICATIONFAILED] no " + PASSWORD.encode(), "login_refused"),
         (b"NO invalid credentials", "login_refused"),
         (b"NO [UNAVAILABLE] try later", "server_unavailable"),
-        (b"NO [LIMIT] too many", "server_unavailable"),
-        (b"BAD User is authenticated but not connected", "protocol_error"),
+        (b"NO [LIMIT] too many", "too_many_connections"),
+        (b"BAD User is authenticated but not connected", "not_connected"),
+        (b"BAD what", "protocol_error"),
     ],
 )
 def test_a_refused_login_says_why(hostile: Start, status: bytes, code: str) -> None:

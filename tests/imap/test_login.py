@@ -206,7 +206,7 @@ def test_a_server_that_challenges_for_ever_is_left(hostile: Start) -> None:
     ("status", "code"),
     [
         (b"NO [UNAVAILABLE] later", "server_unavailable"),
-        (b"NO [LIMIT] too many", "server_unavailable"),
+        (b"NO [LIMIT] too many", "too_many_connections"),
         (b"NO [INUSE] elsewhere", "server_unavailable"),
         (b"BAD what", "protocol_error"),
         (b"NO [AUTHENTICATIONFAILED] no", None),

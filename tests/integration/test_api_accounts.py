@@ -1,7 +1,7 @@
 """Accounts, their warnings, and jobs through the API."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -13,6 +13,7 @@ from ablage.settings import settings
 from ablage.store import address_index, keys
 from ablage.store.table import DUE_INDEX
 from ablage.tenancy import TenantId
+from api.clock import utc_text
 
 acme = Client("acme")
 other = Client("other")
@@ -40,9 +41,67 @@ def test_a_connected_mailbox_waits_for_its_first_poll():
     assert created.status == 201
     shown = acme("GET", "/v1/accounts/anna").json
     assert shown == created.json
-    assert shown["status"] == "connecting"
+    assert shown["status"] == "syncing"
     assert shown["automatic_filing"] == {"enabled": False, "since": None}
     assert (shown["port"], shown["sync"], shown["retention"]) == (993, True, "30d")
+
+
+FAULTY = {
+    "status": "degraded",
+    "code": "connect_failed",
+    "detail": "No connection to the mail server.",
+    "not_before": 4_000_000_000,
+}
+
+
+def set_state(aws, tenant, **values):
+    place = keys.account_state(tenant, "anna")
+    aws.table.put(place, (aws.table.get(place) or {}) | values)
+
+
+@pytest.mark.parametrize(
+    ("hours", "kind", "action"),
+    [
+        (23, "transient", "Nothing; it is tried again by itself."),
+        (25, "config", "Check the host; ask"),
+    ],
+)
+def test_a_fault_shows_since_when_and_what_to_do(aws, hours, kind, action):
+    acme("POST", "/v1/accounts", BODY)
+    other("POST", "/v1/accounts", BODY)
+    since = utc_text(datetime.now(UTC) - timedelta(hours=hours))
+    set_state(aws, ACME, **FAULTY, since=since)
+
+    shown = acme("GET", "/v1/accounts/anna").json
+
+    assert (shown["status"], shown["status_code"]) == ("degraded", "connect_failed")
+    assert (shown["status_class"], shown["status_since"]) == (kind, since)
+    assert shown["status_action"].startswith(action)
+    assert shown["retry_at"] == "2096-10-02T07:06:40Z"
+    assert other("GET", "/v1/accounts/anna").json["status_code"] is None
+
+
+@pytest.mark.parametrize("status", ["syncing", "ok", "throttled", "degraded", "reauth_required"])
+def test_every_state_is_shown_and_a_switched_off_mailbox_is_paused(aws, status):
+    acme("POST", "/v1/accounts", BODY)
+    set_state(aws, ACME, status=status, not_before=9_999_999_999)
+
+    shown = acme("GET", "/v1/accounts/anna").json
+    acme("PATCH", "/v1/accounts/anna", {"sync": False})
+
+    assert (shown["status"], shown["retry_at"]) == (status, None)
+    assert acme("GET", "/v1/accounts/anna").json["status"] == "paused"
+
+
+def test_only_a_new_login_is_a_new_login(aws):
+    acme("POST", "/v1/accounts", BODY)
+    versions = []
+    for change in ({"aliases": ["x@firma.de"]}, {"password": "new"}, {"owner": "bob"}):
+        acme("PATCH", "/v1/accounts/anna", change)
+        item = aws.table.get(keys.account(ACME, "anna"))
+        versions.append((item["version"], item["login_version"]))
+
+    assert versions == [(2, 1), (3, 3), (4, 3)]
 
 
 def test_an_id_is_made_where_none_is_given():

@@ -42,7 +42,7 @@ def mailbox(aws):
 
 
 def put_state(aws, tenant=ACME, **changes):
-    state = AccountState(status="active", checked_at=ago(hours=1), folders=FOLDERS)
+    state = AccountState(status="ok", checked_at=ago(hours=1), folders=FOLDERS)
     item = state_item(state) | changes
     aws.table.put(keys.account_state(tenant, "anna"), item)
 

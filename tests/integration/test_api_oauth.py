@@ -176,7 +176,7 @@ def test_a_code_is_sealed_for_sync_and_the_account_connected(aws: Storage) -> No
 
     assert connected.status == 201
     shown = connected.json
-    assert (shown["id"], shown["auth"], shown["status"]) == ("anna", "google", "connecting")
+    assert (shown["id"], shown["auth"], shown["status"]) == ("anna", "google", "syncing")
     assert (shown["host"], shown["port"]) == ("imap.gmail.com", 993)
     assert "kms:Encrypt" in calls
     assert "kms:Decrypt" not in calls

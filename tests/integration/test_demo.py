@@ -195,7 +195,7 @@ class Told:
         self.filing = {"entity_type": "contact", "entity_id": contact}
 
     def get(self, path: str) -> dict[str, Any]:
-        return {"address": "", "status": "active", "status_code": None, "warnings": []}
+        return {"address": "", "status": "ok", "status_code": None, "warnings": []}
 
     def items(self, path: str) -> list[dict[str, Any]]:
         filed = path.endswith(f"/contact/{self.filing['entity_id']}")

@@ -74,7 +74,7 @@ def test_from_the_authorization_to_the_next(tenant: Tenant) -> None:
 
     connected = tenant.authorize(account={"id": "anna", "address": PERSON})
     assert (connected["auth"], connected["username"]) == ("google", PERSON)
-    assert tenant.call("GET", "/v1/accounts/anna")["status"] == "active"
+    assert tenant.call("GET", "/v1/accounts/anna")["status"] == "ok"
     assert tenant.subjects() == {"mail 1"}
 
     access.cache_clear()  # a cold function: the token is refreshed, and rotated
@@ -87,7 +87,7 @@ def test_from_the_authorization_to_the_next(tenant: Tenant) -> None:
     assert kinds == ["authorization_code", "refresh_token"]
 
     provider.expire_access()  # refused before its time: refreshed once, tried once more
-    assert tenant.look()["status"] == "active"
+    assert tenant.look()["status"] == "ok"
     assert [call["grant_type"] for call in provider.calls][2:] == ["refresh_token"]
     tokens = [call["refresh_token"] for call in provider.calls[1:]]
     assert len(set(tokens)) == 2
@@ -103,7 +103,7 @@ def test_from_the_authorization_to_the_next(tenant: Tenant) -> None:
     stack.imap.append(PERSON, "INBOX", a_mail(3))
     again = tenant.authorize(reauthorize="anna")
     assert again["id"] == "anna"
-    assert tenant.call("GET", "/v1/accounts/anna")["status"] == "active"
+    assert tenant.call("GET", "/v1/accounts/anna")["status"] == "ok"
     assert tenant.subjects() == {"mail 1", "mail 2", "mail 3"}
     assert len(tenant.call("GET", "/v1/accounts/anna/messages")["items"]) == 3
 

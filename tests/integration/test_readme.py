@@ -115,7 +115,7 @@ def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -
     assert [row["subject"] for row in archive["items"]] == ["Regale, Regale"]
     assert archive["items"][0]["origins"] == ["manual"]
     assert '"Re: Besuch am Donnerstag"' in ran.stdout
-    assert '"active"' in ran.stdout
+    assert '"ok"' in ran.stdout
     message, explained, trace = map(json.loads, why.splitlines())
     assert message["decision"]["explanation"] == "Filed by hand at quote Q-17."
     assert (explained["would_file"], explained["decision"]["reason"]) == ([], "no_match")
@@ -195,7 +195,7 @@ def status_of_private(serving: Serving, server: EmbeddedImap) -> list[str | None
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         seen = json.loads(get(f"{url}/v1/accounts/eva", token["read"])[1])
-        if seen["status"] != "connecting":
+        if seen["status"] != "syncing":
             break
         time.sleep(0.2)
     return [seen["status"], seen["status_code"]]
@@ -213,7 +213,7 @@ def test_a_private_mail_server_is_admitted_by_its_flag(
     serving = serve(tmp_path, "--allow-private", allowed, **trusted)
 
     try:
-        assert status_of_private(serving, private_server) == ["active", None]
+        assert status_of_private(serving, private_server) == ["ok", None]
     finally:
         serving.stop(signal.SIGTERM)
         serving.process.communicate()

@@ -44,7 +44,7 @@ FULL = Account(
 )
 BARE = Account(TENANT, "box", "a@b.de", "a@b.de", "imap.b.de", 993, "a", 1)
 STATE = AccountState(
-    status="active",
+    status="ok",
     interval=15,
     checked_at="2026-11-24T00:00:00Z",
     folders=(

@@ -40,13 +40,14 @@ def test_a_refused_login_becomes_the_state_and_is_written_once(
     with aws_calls() as calls:
         poll_once(tools, account)
 
-    assert (state.status, state.code, state.interval) == ("reauth_required", "login_refused", 60)
+    assert (state.status, state.code, state.interval) == ("reauth_required", "login_refused", 15)
     assert state.detail
     assert state.since
-    assert calls == ["dynamodb:BatchGetItem", "dynamodb:GetItem"]
+    assert calls == ["dynamodb:BatchGetItem"]
+    assert tools.summary.counts()["waiting"] == 1
     item = aws.table.get(keys.account_state(TENANT, "box"))
     assert item is not None
-    assert item["due"].startswith("DUE#60#")
+    assert item["due"].startswith("DUE#15#")
 
 
 def test_a_good_password_clears_the_fault(aws: Storage, imap: EmbeddedImap, user: str) -> None:
@@ -55,13 +56,13 @@ def test_a_good_password_clears_the_fault(aws: Storage, imap: EmbeddedImap, user
     tools = tools_for(aws, imap)
     poll_once(tools, account)
 
-    account = replace(account, version=2)
+    account = replace(account, version=2, login_version=2)
     put_account(aws, account, state_of(aws, account))
     put_secret(aws, account, "correct horse")
     poll_once(tools, account)
 
     state = state_of(aws, account)
-    assert (state.status, state.code, state.since, state.interval) == ("active", None, None, 1)
+    assert (state.status, state.code, state.since, state.interval) == ("ok", None, None, 1)
 
 
 def test_a_password_sent_a_moment_ago_counts(aws: Storage, imap: EmbeddedImap, user: str) -> None:
@@ -69,12 +70,12 @@ def test_a_password_sent_a_moment_ago_counts(aws: Storage, imap: EmbeddedImap, u
     put_secret(aws, stale, "old and wrong")
     tools = tools_for(aws, imap)
     tools.access.credential(stale)
-    put_account(aws, replace(stale, version=2))
+    put_account(aws, replace(stale, version=2, login_version=2))
     put_secret(aws, stale, PASSWORD)
 
     poll_account(tools, Seen(stale, state_of(aws, stale)))
 
-    assert state_of(aws, stale).status == "active"
+    assert state_of(aws, stale).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_broken_account_leaves_the_others_alone(
 
     poll_once(tools_for(aws, imap), broken, fine)
 
-    assert state_of(aws, fine).status == "active"
+    assert state_of(aws, fine).status == "ok"
     assert [key.account_id for key in keys_of(aws)] == ["b"]
 
 
@@ -149,7 +150,7 @@ def test_one_mail_the_server_breaks_at_does_not_block_the_folder(
     assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 4, 5, 6]
     assert cursor.high == 6
     assert [(problem.uid, problem.code) for problem in cursor.problems] == [(3, "connection_lost")]
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
 
 
 def test_a_mail_without_a_body_is_passed_over_and_tried_again_with_the_next(
@@ -198,14 +199,14 @@ def test_a_missing_folder_does_not_stop_the_others(
     ghost = Folder("a" * 16, "Weg", "sent", "Weg")
     inbox = Folder(INBOX, "INBOX", "inbox", "INBOX")
     checked_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    put_account(aws, account, AccountState("active", checked_at=checked_at, folders=(ghost, inbox)))
+    put_account(aws, account, AccountState("ok", checked_at=checked_at, folders=(ghost, inbox)))
     cursors.leave_more(aws.table, TENANT, "box", tools.epoch())
 
     more(tools, TENANT, "box")
 
     assert tools.summary.counts()["folder_missing"] == 1
     assert [key.folder_id for key in keys_of(aws)] == [INBOX]
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
 
 
 def test_a_defect_in_one_account_is_raised_after_the_others(

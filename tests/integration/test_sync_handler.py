@@ -71,7 +71,7 @@ def test_a_poll_older_than_its_interval_is_dropped(
     account = connect_mailbox(local, imap, user)
 
     assert failures(poll_body(minutes_ago=7, interval=5)) == 0
-    assert state_of(local, account).status == "connecting"
+    assert state_of(local, account).status == "syncing"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,13 +13,16 @@ from tests.support.mailboxes import (
     TENANT,
     a_mail,
     connect_mailbox,
+    put_account,
     put_secret,
     raw_keys,
     state_of,
     tools_for,
 )
 
+from ablage.accounts import AccountState
 from ablage.mailbox.names import folder_id
+from ablage.mailbox.network import Network
 from ablage.store import jobs, keys
 from ablage.store.jobs import Job
 from ablage.store.raw_mail import RawKey, parse_key
@@ -65,7 +69,7 @@ def test_a_check_answers_with_the_folders(aws: Storage, imap: EmbeddedImap, user
         ("Sent", "sent", True),
         ("Trash", "trash", False),
     ]
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "syncing"
 
 
 def test_a_check_with_a_wrong_password_fails_with_its_code(
@@ -225,17 +229,50 @@ def test_a_long_job_goes_on_where_its_slice_ended(
 
 def test_a_job_is_given_up_after_some_attempts(aws: Storage, imap: EmbeddedImap, user: str) -> None:
     connect_mailbox(aws, imap, user, port=1)
-    tools = tools_for(aws, imap)
+    closed = Network(str(imap.ca_file), frozenset({f"{imap.host}:1"}))
+    tools = tools_for(aws, imap, network=closed)
     start(aws, tools, "sync", INBOX)
 
     states = []
     for attempt in range(ATTEMPTS):
         at = tools.now() + attempt * (jobs.CLAIM_SECONDS + 1)
-        run_job(tools_for(aws, imap, now=lambda at=at: at), TENANT, "j1")
+        run_job(replace(tools, now=lambda at=at: at), TENANT, "j1")
         states.append(ended(aws).state)
 
     assert states == ["running"] * (ATTEMPTS - 1) + ["failed"]
-    assert ended(aws).code == "address_refused"
+    assert ended(aws).code == "connect_failed"
+
+
+def test_a_job_ends_at_once_where_somebody_must_change_something(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    connect_mailbox(aws, imap, user, port=1)
+    tools = tools_for(aws, imap)
+    start(aws, tools, "sync", INBOX)
+
+    run_job(tools, TENANT, "j1")
+
+    assert (ended(aws).state, ended(aws).code) == ("failed", "address_refused")
+
+
+@pytest.mark.parametrize(("until", "state"), [(10**10 - 1, "failed"), (4_000_000_000, "running")])
+def test_a_sync_waits_as_its_mailbox_does(
+    aws: Storage, imap: EmbeddedImap, user: str, until: int, state: str
+) -> None:
+    account = connect_mailbox(aws, imap, user)
+    waiting = AccountState("throttled", "over_quota", "d", "s", not_before=until)
+    put_account(aws, account, waiting)
+    tools = tools_for(aws, imap)
+    start(aws, tools, "sync", INBOX)
+
+    run_job(tools, TENANT, "j1")
+
+    assert ended(aws).state == state
+    assert ended(aws).code == ("over_quota" if state == "failed" else None)
+    waits = aws.table.get(keys.job(TENANT, "j1"))
+    assert waits
+    assert state == "failed" or waits["due_sk"].startswith(f"{until}#")
+    assert keys_of(aws) == []
 
 
 def test_a_job_is_worked_on_by_one_worker(aws: Storage) -> None:

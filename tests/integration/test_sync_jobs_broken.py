@@ -127,7 +127,7 @@ def test_a_folder_that_cannot_be_opened_fails_the_job_alone(aws: Storage, hostil
     job = claims(aws, server, 1)
 
     assert (job.state, job.code) == ("failed", "folder_missing")
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "syncing"
 
 
 def test_a_job_without_folders_takes_the_accounts_own(aws: Storage, hostile: Hostile) -> None:
@@ -179,6 +179,6 @@ def test_late_work_leaves_a_healthy_account_healthy(aws: Storage, hostile: Hosti
     start(aws)
     run_job(tools_for(aws, server, clock=clock, began=0.0), TENANT, "j1")
 
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "syncing"
     job = jobs.get(aws.table, TENANT, "j1")
     assert (job.synced, job.total > 0) == (False, True)

@@ -69,7 +69,7 @@ def test_a_cursor_lost_in_flight_ends_the_session_and_leaves_the_rest(
     more(tools, TENANT, "box")
 
     assert tools.summary.counts()["cursor_lost"] == 1
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "syncing"
     assert aws.table.get(keys.more(TENANT, "box"))
     assert cursor_of(aws, account).high == 0
 
@@ -97,5 +97,5 @@ def test_a_mailbox_at_the_last_possible_uid_stays_healthy(aws: Storage, hostile:
         poll_once(tools_for(aws, server), account)
         seen.append(number)
 
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
     assert [key.uid for key in keys_of(aws)] == [top]

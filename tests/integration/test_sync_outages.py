@@ -72,7 +72,7 @@ def test_an_outage_during_an_import_loses_nothing(
 
     assert uids(aws) == list(range(1, 152))
     assert cursor_of(aws, account).problems == ()
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
 
 
 @pytest.mark.parametrize("status", [BUSY, NO])

@@ -40,7 +40,7 @@ def test_the_first_poll_stores_inbox_and_sent(aws: Storage, imap: EmbeddedImap, 
     assert (metadata.role, metadata.job) == ("inbox", None)
     assert "\\Flagged" in metadata.flags
     assert metadata.received_at.endswith("Z")
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
     assert [f.name for f in state_of(aws, account).folders] == ["INBOX", "Sent", "Trash"]
 
 
@@ -158,7 +158,7 @@ def test_an_account_that_is_off_is_not_connected_to(
     counts = poll_once(tools_for(aws, imap), account)
 
     assert counts == {}
-    assert state_of(aws, account).status == "connecting"
+    assert state_of(aws, account).status == "syncing"
 
 
 def test_a_state_that_was_removed_is_not_made_again(

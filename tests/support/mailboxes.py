@@ -34,10 +34,12 @@ def network(server: Server) -> Network:
 
 
 def tools_for(where: Storage, server: Server, **changes: Any) -> Tools:
+    """Without jitter what is transient is tried again at once."""
     known = settings()
     secrets = Secrets(where.table, client("kms"), key_id=known.secrets_key_id)
     access = Access(where.table, secrets, IdentityProviders(str(server.ca_file)), known)
-    return replace(Tools(where, access, network(server)), **changes)
+    made = Tools(where, access, network(server), jitter=lambda: 0.0)
+    return replace(made, **changes)
 
 
 def connect_mailbox(

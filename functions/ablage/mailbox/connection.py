@@ -13,7 +13,7 @@ from typing import Any
 from imap_tools import BaseMailBox
 
 from ablage.errors import AccountFault
-from ablage.mailbox.faults import fault, translated
+from ablage.mailbox.faults import fault, recognised, translated
 from ablage.mailbox.network import Network, tls_context
 
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
@@ -56,6 +56,27 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.host = host
         self.port = port or 993
         self.sock = self._network.connect(host, self.port, self._left())
+
+    def _connect(self) -> None:
+        """imaplib's: the greeting. What is said beyond it, before anybody asked, is no answer to
+        us."""
+        try:
+            with translated():
+                self._greet()
+        except BaseException:
+            self.shutdown()
+            raise
+
+    def _greet(self) -> None:
+        self.welcome = b""
+        try:
+            super()._connect()  # type: ignore[misc]  # not in the stubs
+        except imaplib.IMAP4.error:
+            is_bye = (self.welcome or b"")[:5].upper() == b"* BYE"
+            told = recognised(self.welcome, "server_hung_up") if is_bye else fault("protocol_error")
+            raise told from None
+        if self.state != "NONAUTH" or self._buffer:  # PREAUTH: nobody proved anything
+            raise fault("protocol_error")
 
     def shutdown(self) -> None:
         self.sock.close()
@@ -135,14 +156,9 @@ class Mailbox(BaseMailBox):
 
 
 def connect(network: Network, host: str, port: int, bounds: Bounds | None = None) -> Mailbox:
-    """Connected, greeted, not logged in. Raises AccountFault; a PREAUTH greeting is refused, for
-    nobody proved anything."""
+    """Connected, greeted, not logged in. Raises AccountFault."""
     with translated("connect_failed"):
-        mailbox = Mailbox(network, host, port, bounds or Bounds())
-    if mailbox.client.state != "NONAUTH":
-        close(mailbox)
-        raise fault("protocol_error")
-    return mailbox
+        return Mailbox(network, host, port, bounds or Bounds())
 
 
 def close(mailbox: Mailbox) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ablage.errors import AccountFault
 from ablage.mailbox.connection import Mailbox
-from ablage.mailbox.faults import fault, is_busy
+from ablage.mailbox.faults import fault, recognised
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.status import capabilities, told_in, upper_words
 from ablage.mailbox.wire import Answer, Wire, check_alive, quote
@@ -115,11 +115,10 @@ def _try(wire: Wire, attempt: _Attempt) -> tuple[Answer, list[Answer]]:
 
 
 def _refused(ended: Answer, attempt: _Attempt) -> AccountFault:
-    """The response code decides: a busy server says nothing about the password. BAD is about the
+    """What the server says decides: a busy one says nothing about the password. BAD is about the
     command."""
-    if is_busy(ended.text):
-        return fault("server_unavailable")
-    return fault(attempt.refusal if ended.name == b"NO" else "protocol_error")
+    said = recognised(ended.text, attempt.refusal if ended.name == b"NO" else "protocol_error")
+    return fault(attempt.refusal) if said.code == "login_refused" else said
 
 
 def _told(ended: Answer, answers: list[Answer]) -> frozenset[str]:

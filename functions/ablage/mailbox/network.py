@@ -22,16 +22,19 @@ _MORE_REFUSED = (
 )
 
 Resolver = Callable[..., list[Any]]
+Dial = Callable[..., socket.socket]
 
 
 @dataclass(frozen=True)
 class Network:
     """`ca_file` adds a CA to the public ones. `local_hosts` (`host:port`) are exempt from the port
-    and address rule, not from TLS. `resolve` has the signature of `socket.getaddrinfo`."""
+    and address rule, not from TLS. `resolve` has the signature of `socket.getaddrinfo`, `dial` that
+    of `socket.create_connection`."""
 
     ca_file: str = ""
     local_hosts: frozenset[str] = frozenset()
     resolve: Resolver = socket.getaddrinfo
+    dial: Dial = socket.create_connection
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Network":
@@ -61,18 +64,25 @@ class Network:
         return [str(answer[4][0]) for answer in answers]
 
     def connect(self, host: str, port: int, seconds: float) -> ssl.SSLSocket:
-        """A verified TLS connection to the checked address; certificate and SNI are the host's.
+        """A verified TLS connection to the checked address; certificate and SNI are the host's. A
+        handshake takes CONNECT_SECONDS at most, however it drips (ssl counts them as a whole).
 
         Raises AccountFault."""
         address = self.address(host, port)
         with translated("connect_failed"):
-            plain = socket.create_connection((address, port), timeout=min(seconds, CONNECT_SECONDS))
+            plain = self.dial((address, port), timeout=min(seconds, CONNECT_SECONDS))
         try:
-            with translated("tls_failed"):
+            with translated():
+                _check_peer(plain, address)
                 return tls_context(self.ca_file).wrap_socket(plain, server_hostname=host)
         except BaseException:
             plain.close()
             raise
+
+
+def _check_peer(plain: socket.socket, address: str) -> None:
+    if plain.getpeername()[0] != address:
+        raise fault("address_refused")
 
 
 def is_public(address: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
-from ablage.mailbox.faults import fault, is_busy
+from ablage.mailbox.faults import fault, outage, recognised
 
 MAX_DEPTH = 20  # of nested lists
 MAX_LITERALS = 64  # in one answer
@@ -201,13 +201,14 @@ class Wire:
 def check_alive(answer: Answer) -> None:
     """Raises AccountFault when the server says good-bye."""
     if answer.tag == b"*" and answer.name == b"BYE":
-        raise fault("server_hung_up")
+        raise recognised(answer.text, "server_hung_up")
 
 
 def check_ready(ended: Answer) -> None:
-    """Raises AccountFault `server_unavailable` when the end of a command says so."""
-    if ended.name == b"NO" and is_busy(ended.text):
-        raise fault("server_unavailable")
+    """Raises AccountFault when the end of a command says that the server, or the provider, wants
+    to be left alone."""
+    if ended.name != b"OK" and (busy := outage(ended.text)):
+        raise busy
 
 
 def _odd(line: bytes) -> Answer:

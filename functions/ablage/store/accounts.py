@@ -17,6 +17,7 @@ from ablage.tenancy import TenantId
 SCHEMA = 2
 SUGGESTIONS = 20
 _TUPLES = ("viewers", "aliases")
+_COUNTS = ("tries", "refusals", "login_version", "not_before", "backfill_after", "slow_until")
 _STORED = tuple(
     field.name for field in fields(Account) if field.name not in {"tenant", "account_id"}
 )
@@ -78,6 +79,7 @@ def state_item(state: AccountState) -> Item:
         "habit": _habit_value(state.habit),
         "gmail": state.gmail or None,
     }
+    item |= {name: getattr(state, name) or None for name in _COUNTS}
     return {name: value for name, value in item.items() if value is not None}
 
 
@@ -93,6 +95,7 @@ def state_from_item(item: Item) -> AccountState:
         folders=tuple(_folder(value) for value in item.get("folder_list", ())),
         habit=habit_from_item(item),
         gmail=item.get("gmail", False),
+        **{name: item.get(name, 0) for name in _COUNTS},
     )
 
 
@@ -111,7 +114,8 @@ def write_state(
     """Write what sync knows; `warnings` belong to the API and stay. False when the account is
     gone."""
     values = {name: value for name, value in state_item(state).items() if name != "warnings"}
-    cleared = [name for name in ("code", "detail", "since", "gmail") if name not in values]
+    may_go = ("code", "detail", "since", "gmail", *_COUNTS)
+    cleared = [name for name in may_go if name not in values]
     sets = ", ".join(f"#{name} = :{name}" for name in values)
     removes = " REMOVE " + ", ".join(f"#{name}" for name in cleared) if cleared else ""
     try:

@@ -84,13 +84,20 @@ def connect(
 
 
 def _as_new(account: Account, deleted: Account | None) -> Account:
-    if deleted is None:
-        return replace(account, version=1)
-    return replace(account, version=deleted.version + 1, generation=deleted.generation + 1)
+    version, generation = 1, 0
+    if deleted is not None:
+        version, generation = deleted.version + 1, deleted.generation + 1
+    return replace(account, version=version, generation=generation, login_version=version)
 
 
 def _same(standing: Account, wanted: Account) -> Connected:
-    if replace(standing, version=0) != replace(wanted, version=0, generation=standing.generation):
+    asked = replace(
+        wanted,
+        version=standing.version,
+        generation=standing.generation,
+        login_version=standing.login_version,
+    )
+    if standing != asked:
         detail = "An account with this id exists and differs; change it with PATCH."
         raise Conflict("account_exists", detail, "/id")
     return Connected(standing, created=False)
@@ -111,12 +118,18 @@ def change_account(
         account = _in_generation(replace(edit(standing), version=standing.version + 1), standing)
         if sealed is None and account == replace(standing, version=account.version):
             return standing
+        if sealed is not None or _login(account) != _login(standing):
+            account = replace(account, login_version=account.version)
         more = _due_actions(storage.table, standing, account)
         if sealed is not None:
             more.append(_secret_action(account, sealed))
         if _write(storage, account, before, more):
             return account
     raise Conflict("busy", "Too many writers of one account; try again.")
+
+
+def _login(account: Account) -> tuple[object, ...]:
+    return account.host, account.port, account.username, account.auth, account.delegate
 
 
 def _secret_action(account: Account, sealed: Item) -> dict[str, Any]:

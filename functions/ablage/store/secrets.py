@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ablage.errors import AccountFault, InvalidInput
+from ablage.faults import fault
 from ablage.store import keys
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -105,6 +106,4 @@ class Secrets:
 
 
 def _missing() -> AccountFault:
-    return AccountFault(
-        "secret_missing", "No usable password is stored; send it again.", "reauth_required"
-    )
+    return fault("secret_missing")
