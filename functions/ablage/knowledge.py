@@ -45,15 +45,16 @@ class Knowledge:
     def entities(self, address: Address) -> tuple[Entity, ...]:
         """Every contact with that key, every customer of each, and customers carrying it; each
         once."""
+        carried = self._may_link if self._is_account_address(address) else lambda _: True
         found: dict[Entity, None] = {}
         for key in self._match_keys(address):
             entry = self.index.get(key, IndexEntry())
             for contact, customers in entry.contacts.items():
-                found[Entity("contact", contact)] = None
-                found |= {Entity("customer", customer): None for customer in customers}
-            found |= {Entity("customer", customer): None for customer in entry.customers}
-        if self._is_account_address(address):
-            return tuple(entity for entity in found if self._may_link(entity))
+                if carried(Entity("contact", contact)):
+                    found[Entity("contact", contact)] = None
+                    found |= {Entity("customer", customer): None for customer in customers}
+            carriers = (Entity("customer", customer) for customer in entry.customers)
+            found |= {customer: None for customer in carriers if carried(customer)}
         return tuple(found)
 
     def carriers(self, own: str) -> tuple[Entity, ...]:

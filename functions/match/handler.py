@@ -32,6 +32,7 @@ from ablage.tenancy import tenant_id
 from match.accepted import decide_held
 from match.batches import SLICE_SECONDS, run_batch
 from match.file_message import Known, file_message, know, tick
+from match.late import start_late
 from match.read_copy import ReadCopy, read_copy
 
 RESERVE_SECONDS = 15  # of the invocation, for the message a slice is at
@@ -165,3 +166,4 @@ def _repair(where: Storage, repair: dict[str, str]) -> None:
             decide_held(where, message)
     else:
         repair_rows(where, tenant, repair)
+        start_late(where, tenant, repair)

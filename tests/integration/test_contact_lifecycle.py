@@ -1,15 +1,22 @@
 """A contact is archived, moved, deleted with or without its archive, merged."""
 
+import time
+
 import pytest
+from tests.support.events import context, sqs_event
 from tests.support.http_events import Client
-from tests.support.stored_mail import arrive, work_off
+from tests.support.stored_mail import arrive, stored, work_off
 from tests.support.tenants import connect_account
 
 from ablage.contacts import joined, new_contact
 from ablage.errors import InvalidInput
 from ablage.store import contacts, jobs, keys, messages
 from ablage.store.contacts import repair_contact
+from ablage.store.due import waiting
 from ablage.tenancy import TenantId
+from match.file_message import file_message, know
+from match.handler import lambda_handler as match
+from match.read_copy import read_copy
 
 ACME = TenantId("acme")
 acme, other = Client("acme"), Client("other")
@@ -154,6 +161,33 @@ def test_a_killed_writers_back_filling_is_started_by_the_repair(company):
     repair_contact(company, ACME, "c3")
 
     assert jobs.get(company.table, ACME, job).kind == "backfill_contact"
+
+
+@pytest.mark.parametrize("path", ["contacts/c3", "customers/k3"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_mail_that_was_being_matched_when_its_contact_was_made_is_filed(company, path, earlier):
+    if earlier:
+        arrive(company, 3, "new@kunde.de", "anna@own.de")
+    reading = read_copy(company, stored(company, 2, "new@kunde.de", "anna@own.de"), None)
+    known = know(company, [reading])
+    acme("PUT", f"/v1/{path}", {"name": "New", "addresses": ["new@kunde.de"]})
+    work_off()
+    file_message(company, reading, known)
+    entity_type, _, entity_id = path.partition("s/")
+    before = archive(f"{entity_type}/{entity_id}")
+    repair = {"repair": {"tenant": "acme", entity_type: entity_id}}
+
+    started = []
+    for _ in range(2):  # SQS delivers at least once
+        match(sqs_event(repair), context())
+        due = [one.batch_id for one in waiting(company.table, int(time.time()), 9)]
+        for job in due:
+            match(sqs_event({"batch": {"tenant": "acme", "job": job}}), context())
+        started += due
+
+    assert before == ["Mail 3"] * earlier
+    assert archive(f"{entity_type}/{entity_id}") == [*before, "Mail 2"]
+    assert len(started) == 1
 
 
 def test_together_they_have_at_most_fifty_addresses():

@@ -28,8 +28,24 @@ def arrive(
     sent: bool = False,
     uid: int = 0,
 ) -> None:
-    """A mail that is stored in an account's inbox or Sent folder, and matched. The same `number` is
-    the same mail; another `uid` another copy of it."""
+    """As `stored`, and matched."""
+    key = stored(where, number, sender, to, tenant=tenant, account=account, sent=sent, uid=uid)
+    match(sqs_event(s3_created(where.raw.bucket, key.text)), context())
+
+
+def stored(
+    where: Storage,
+    number: int,
+    sender: str,
+    to: str,
+    *,
+    tenant: str = "acme",
+    account: str = "anna",
+    sent: bool = False,
+    uid: int = 0,
+) -> RawKey:
+    """A mail that is stored in an account's inbox or Sent folder. The same `number` is the same
+    mail; another `uid` another copy of it."""
     date = format_datetime(FIRST + timedelta(seconds=number))
     raw = (
         f"From: {sender}\r\nTo: {to}\r\nSubject: Mail {number}\r\nMessage-ID: <m{number}@x>\r\n"
@@ -38,7 +54,7 @@ def arrive(
     folder = "1" * 16 if sent else "0" * 16
     key = RawKey("30d", TenantId(tenant), account, folder, 1, uid or number)
     where.raw.put(key, raw, RawMetadata(FIRST.isoformat(), role="sent" if sent else "inbox"))
-    match(sqs_event(s3_created(where.raw.bucket, key.text)), context())
+    return key
 
 
 def work_off() -> int:

@@ -170,6 +170,26 @@ def test_the_own_address_rule_follows_policy(policy: Policy, expected: set[str])
     assert filed(decision) == expected
 
 
+@pytest.mark.parametrize(
+    ("acknowledged", "expected"),
+    [
+        ((), set()),
+        (("customer#k1",), set()),
+        (("contact#boss",), {"contact#boss", "customer#k1"}),
+        (("customer#k9",), {"customer#k9"}),
+    ],
+)
+def test_an_acknowledged_contact_leads_to_its_customers_who_carry_no_own_address(
+    acknowledged: tuple[str, ...], expected: set[str]
+) -> None:
+    entry = IndexEntry(contacts={"boss": ("k1",)}, customers=("k9",), own=("a2",))
+    policy = Policy(own_address="ask", acknowledged=acknowledged, own_domains=("own.de",))
+    known = knowing({"eva@own.de": entry}, policy=policy)
+    parties = Parties(from_=addresses("me@own.de"), to=addresses("eva@own.de"), role="sent")
+
+    assert filed(decide(parties, ME, RECEIVED, known)) == expected
+
+
 def test_an_own_domain_on_the_blocklist_stops_the_own_address_rule_only() -> None:
     known = knowing(
         {

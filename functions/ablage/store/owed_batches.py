@@ -19,6 +19,7 @@ from ablage.messages import utc_text
 from ablage.store import batches, keys
 from ablage.store.batches import Batch
 from ablage.store.candidates import candidates
+from ablage.store.keys import Key
 from ablage.store.policies import get_policy
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -53,16 +54,35 @@ def new_addresses(
 
 def start(table: Table, tenant: TenantId, item: Item) -> None:
     """Nothing to do where back-filling is off, or would find no mail."""
+    wanted = _wanted(table, tenant, item)
+    if wanted is not None:
+        batches.create(table, wanted, int(time.time()))
+
+
+def late(table: Table, tenant: TenantId, key: Key) -> Batch | None:
+    """The back-filling a settled version asked for, for mail that was being matched meanwhile:
+    under the id it was asked for, or, where that one has ended, as a second one."""
+    item = table.get(key, consistent=True) or {}
+    if item.get("pending") or item.get("batch", {}).get("kind") != BACKFILL_CONTACT:
+        return None
+    wanted = _wanted(table, tenant, item)
+    if wanted is None:
+        return None
+    first = table.get(keys.job(tenant, wanted.job_id), consistent=True)
+    if first is None:
+        return wanted
+    return replace(wanted, job_id=f"{wanted.job_id}-2") if first["state"] == "done" else None
+
+
+def _wanted(table: Table, tenant: TenantId, item: Item) -> Batch | None:
     if "batch" not in item:
-        return
+        return None
     asked, now = item["batch"], int(time.time())
     at = datetime.fromisoformat(asked["at"])
     batch = batches.new_batch(
         tenant, asked["kind"], asked["args"], at=at, by=asked["by"], job_id=asked["job"]
     )
-    wanted = _bounded(table, batch, at, now) if batch.kind == BACKFILL_CONTACT else batch
-    if wanted is not None:
-        batches.create(table, wanted, now)
+    return _bounded(table, batch, at, now) if batch.kind == BACKFILL_CONTACT else batch
 
 
 def _bounded(table: Table, batch: Batch, at: datetime, now: int) -> Batch | None:
