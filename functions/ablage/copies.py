@@ -5,7 +5,7 @@ content is a variant: what it would add lies dormant, until the Sent copy of the
 From makes that content the main one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ablage.authentication import VERDICTS
@@ -31,6 +31,7 @@ _MARKS_OF_COPIES = ("header", "folder")
 HITS_KEPT = 20  # entities named in a decision; the filings themselves are all kept
 PATHS_KEPT = 5
 _FILES = ("matched", OWN_ADDRESS)
+INTERNAL = "internal"
 _OPEN = ("private", "filing_off", "before_since", "kind")
 
 
@@ -252,7 +253,7 @@ def _youngest_first(
     news: list[AddressDecision], waited: list[AddressDecision]
 ) -> list[AddressDecision]:
     """What lay dormant filed nothing: whom it hit may be deleted, or merged, since."""
-    fresh = {identity(decision) for decision in news if not is_open(decision)}
+    fresh = {identity(decision) for decision in news if is_decided(decision)}
     return [*news, *(decision for decision in waited if identity(decision) not in fresh)]
 
 
@@ -288,19 +289,28 @@ def is_open(decision: AddressDecision) -> bool:
     return decision.reason in _OPEN or decision.is_held
 
 
+def is_decided(decision: AddressDecision) -> bool:
+    """Internal is a mail only until a copy names somebody else, as a Sent copy does in Bcc."""
+    return not is_open(decision) and decision.reason != INTERNAL
+
+
+def ruling(decisions: Collection[AddressDecision]) -> list[AddressDecision]:
+    """What stands of what several copies say: what was decided, else that all are own, else the
+    gates; beside them the own-address rule."""
+    ranked = {d: 0 if is_decided(d) else 1 + is_open(d) for d in decisions}
+    first = min((rank for d, rank in ranked.items() if d.where != OWN_ADDRESS), default=0)
+    return [d for d, rank in ranked.items() if d.where == OWN_ADDRESS or rank == first]
+
+
 def _apply(message: Message, decisions: Iterable[AddressDecision]) -> Message:
-    """Adds what is new. Gates of copies are remembered only while no address is decided."""
-    kept = [d for d in message.decisions if not is_open(d)]
-    known = {identity(decision) for decision in kept}
+    """Adds what is new."""
+    known = {identity(decision) for decision in message.decisions if is_decided(decision)}
     news = {identity(d): d for d in decisions if identity(d) not in known}
-    closed = [decision for decision in news.values() if not is_open(decision)]
-    decided = any(decision.where != OWN_ADDRESS for decision in (*kept, *closed))
-    marks = [] if decided else [d for d in (*message.decisions, *news.values()) if is_open(d)]
-    shortened = [replace(decision, hits=decision.hits[:HITS_KEPT]) for decision in closed]
-    filed = replace(message, decisions=(*kept, *shortened, *dict.fromkeys(marks)))
+    shortened = [replace(d, hits=d.hits[:HITS_KEPT]) for d in news.values()]
+    filed = replace(message, decisions=tuple(ruling((*message.decisions, *shortened))))
     if message.private:
         return filed
-    return replace(filed, filings=_filed(filed, closed))
+    return replace(filed, filings=_filed(filed, news.values()))
 
 
 def _filed(message: Message, decisions: Iterable[AddressDecision]) -> dict[Entity, Filing]:

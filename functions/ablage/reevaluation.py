@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ablage.addresses import normalise
 from ablage.authentication import FAIL
 from ablage.batches import with_hits_renamed
-from ablage.copies import HITS_KEPT, PATHS_KEPT, is_open
+from ablage.copies import HITS_KEPT, PATHS_KEPT, is_open, ruling
 from ablage.matching import Decision, Knowledge, block_keys
 from ablage.messages import (
     ACCEPTED,
@@ -136,10 +136,9 @@ def decided_again(message: Message, verdicts: Sequence[Verdict]) -> Message:
 def _united(decisions: Iterable[AddressDecision]) -> list[AddressDecision]:
     """One for each address; a gate of one copy says nothing where another copy decided."""
     met: dict[tuple[str, bool], AddressDecision] = {}
-    for decision in sorted(decisions, key=is_open):
+    for decision in ruling(tuple(decisions)):
         met.setdefault(identity(decision), decision)
-    decided = any(d.where != OWN_ADDRESS and not is_open(d) for d in met.values())
-    return [d for d in met.values() if not (decided and is_open(d))]
+    return list(met.values())
 
 
 def without_entity(message: Message, entity: Entity) -> Message:

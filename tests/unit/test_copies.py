@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,19 @@ def test_the_genuine_sent_copy_re_decides_what_a_forged_twin_filed() -> None:
     assert set(message.filings) == {C2}
     assert message.filings[C2].paths == ("own_address:me@own.de", "to:y@kunde.de")
     assert message.digest == "cc" * 32
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_mail_is_internal_until_a_copy_names_somebody_else(order: int) -> None:
+    colleague = AddressDecision("y@kunde.de", "to", "internal")
+    inbox = arrival("a1", colleague, direction="outbound")
+    sent = arrival("a2", TO_Y, replace(FROM_X, where="bcc"), direction="outbound")
+
+    message = after(*[inbox, sent][::order])
+
+    assert set(message.filings) == {C1, C2}
+    assert {d.reason for d in message.decisions} == {"matched"}
+    assert after(inbox).reason() == "internal"
 
 
 def test_the_genuine_sent_copy_brings_its_mailboxs_own_address_whatever_came_before() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.walks import INFO, MAX, Arriving, contact, knowing, mail, walked
 
-from ablage.messages import Message
+from ablage.messages import OWN_ADDRESS, Message
 
 ADDRESSES = ("info@own.de", "max@own.de", "kunde@k.de", "two@z.de", "x@y.de", "a@blocked.de")
 RICH = {"info@own.de": contact("boss", own=("a1",)), "a@blocked.de": contact("c8")}
@@ -52,9 +52,17 @@ def copies(draw: st.DrawFn) -> list[Arriving]:
     return found
 
 
+def through(path: str) -> tuple[bool, str]:
+    """By the rule and the address: where an address was met first is the order's to say."""
+    where, _, address = path.partition(":")
+    return where == OWN_ADDRESS, address
+
+
 def outcome(message: Message) -> tuple[object, ...]:
     decided = frozenset((d.address, d.reason, frozenset(d.hits)) for d in message.decisions)
-    links = frozenset((e, f.origins, frozenset(f.paths)) for e, f in message.filings.items())
+    links = frozenset(
+        (e, f.origins, frozenset(map(through, f.paths))) for e, f in message.filings.items()
+    )
     facts = message.facts
     way = (facts.direction, frozenset(facts.bcc), facts.authentication)
     return links, decided, way, message.review, message.private, message.flags
