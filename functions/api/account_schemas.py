@@ -95,9 +95,17 @@ class AccountBody(AccountSettings):
         default=None, description="Your own id; makes the call safe to repeat."
     )
     address: Text = Field(examples=["anna@firma.de"])
-    host: Text = Field(examples=["imap.example.com"])
-    username: Login
-    password: Password
+    host: Text = Field(
+        default="",
+        description="Known for many providers by the address; see POST /v1/accounts/discover.",
+        examples=["imap.example.com"],
+    )
+    username: Login = Field(default="", description="Default: the address.")
+    auth: Literal["password", "microsoft_app"] = Field(
+        default="password",
+        description="microsoft_app: by your Microsoft client alone, without a person or password.",
+    )
+    password: Password = SecretStr("")
     sync_since: Moment | None = Field(
         default=None, description="How far back to read; default: 30 days."
     )
@@ -163,6 +171,29 @@ class AccountDetail(AccountView):
     )
     parked_count: int = Field(description="Mails that are there and could not be stored.")
     parked: list[ParkedView] = Field(description="The first hundred of them.")
+
+
+class DiscoverBody(Body):
+    address: Text = Field(examples=["anna@firma.de"])
+
+
+class CandidateView(BaseModel):
+    """Where a mailbox may be logged in to, and how."""
+
+    provider: str
+    host: str = Field(description="Empty where a provider has no IMAP.")
+    port: int
+    username: str
+    auth: str = Field(description="password, app_password, oauth (passwords are refused) or none.")
+    oauth: str = Field(description="google or microsoft where that authorizes too; else empty.")
+    help: str = Field(description="What to switch on, and what to send, for the person.")
+    found: str = Field(description="preset, mx or srv.")
+
+
+class DiscoveryView(BaseModel):
+    address: str
+    candidates: list[CandidateView] = Field(description="Best first.")
+    job: str | None = Field(description="DNS is being asked: the job's result has `candidates`.")
 
 
 class FolderView(BaseModel):

@@ -11,6 +11,8 @@ from ablage.addresses import ascii_domain, normalise
 from ablage.domains import is_free_mail, is_public_suffix
 from ablage.errors import InvalidInput
 from ablage.limits import FOLDER_MODES
+from ablage.mailbox.presets import by_domain
+from ablage.oauth import APP_ONLY, OAuthClient, OAuthProvider
 from ablage.store.table import Item
 from ablage.tenancy import TenantId
 from api.account_schemas import (
@@ -77,8 +79,33 @@ def new_account(
 
 
 def password_login(body: AccountBody) -> LoginPlace:
-    """Raises InvalidInput `invalid_host`."""
-    return LoginPlace(_host(body.host), body.port, body.username)
+    """As sent, or where the address's provider is known to be. Raises InvalidInput `invalid_host`,
+    `password_needed`, `host_needed`, `oauth_needed`, `no_imap`."""
+    if not body.password.get_secret_value():
+        raise InvalidInput("password_needed", "Send the mailbox's password.", "/password")
+    if body.host:
+        return LoginPlace(_host(body.host), body.port, body.username or body.address.strip())
+    address = normalise(body.address)
+    known = by_domain(address.exact) if address else []
+    if not known:
+        detail = "Send the host; POST /v1/accounts/discover asks DNS where it may be."
+        raise InvalidInput("host_needed", detail, "/host")
+    if known[0].auth not in {"password", "app_password"}:
+        code = "oauth_needed" if known[0].auth == "oauth" else "no_imap"
+        raise InvalidInput(code, known[0].help, "/address")
+    return LoginPlace(known[0].host, known[0].port, body.username or known[0].username)
+
+
+def app_login(body: AccountBody, client: OAuthClient, provider: OAuthProvider) -> LoginPlace:
+    """Access without a person, by a client of the tenant's own directory. Raises InvalidInput."""
+    if body.host or body.password.get_secret_value():
+        detail = "Access by your Microsoft client takes neither host nor password."
+        raise InvalidInput("app_access_only", detail, "/auth")
+    if client.is_stack or "-" not in client.directory:
+        detail = "Register a client of your own with the id of your Entra directory first."
+        raise InvalidInput("directory_needed", detail, "/auth")
+    username = body.username or body.address.strip()
+    return LoginPlace(provider.host, provider.port, username, APP_ONLY)
 
 
 def patched(account: Account, body: AccountPatch) -> Account:

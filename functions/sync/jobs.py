@@ -21,6 +21,7 @@ from sync.account_state import backfill_waits_until, faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, since_of, store_mail
 from sync.follow import key_uidvalidity, remembering
 from sync.labels import Labels, labels_of
+from sync.plain_jobs import PLAIN_JOBS
 from sync.sync_account import MORE_SECONDS, Seen, save_state, session_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
@@ -39,6 +40,9 @@ def run_job(tools: Tools, tenant: TenantId, job_id: str) -> None:
         tools.summary.count("jobs_not_due")
         return
     tools.summary.count("jobs")
+    if job.kind in PLAIN_JOBS:
+        PLAIN_JOBS[job.kind](tools, job)
+        return
     try:
         seen = _seen(tools, job)
         if not _waits(tools, job, seen):

@@ -15,6 +15,7 @@ from ablage.store.aws import client
 from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
 from sync.access import Access
+from sync.discovery import Resolve, resolve
 from sync.identity import IdentityProviders
 from sync.walk import Slice
 
@@ -35,6 +36,7 @@ class Tools:
     summary: Summary = field(default_factory=Summary)
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
+    resolve: Resolve = resolve
     began: float = field(default_factory=time.monotonic)
     slice_bytes: int = SLICE_BYTES
     jitter: Callable[[], float] = random.random

@@ -22,6 +22,7 @@ read   GET    /v1/policy
 manage PUT    /v1/policy
 read   GET    /v1/accounts
 manage POST   /v1/accounts
+manage POST   /v1/accounts/discover
 read   GET    /v1/accounts/{account}
 manage PATCH  /v1/accounts/{account}
 manage DELETE /v1/accounts/{account}

@@ -20,10 +20,10 @@ CLAIM_SECONDS = 150  # as long as a lease: longer than sync's timeout
 
 @dataclass(frozen=True)
 class Job:
-    """`kind` is `check|folders|sync`, or that of a batch (`ablage.batches`); `state` is
-    `queued|running|done|failed`, of a batch also `undone`. `progress` is sync's own: folder id ->
-    {uidvalidity, high, count, failed, finished, stuck, stuck_tries}. `attempts` are claims since it
-    last got on. What is below `attempts` is of batches alone."""
+    """`kind` is `check|folders|sync|discover|revoke`, or that of a batch (`ablage.batches`);
+    `state` is `queued|running|done|failed`, of a batch also `undone`. `progress` is sync's own:
+    folder id -> {uidvalidity, high, count, failed, finished, stuck, stuck_tries}. `attempts` are
+    claims since it last got on. What is below `preview` is of batches alone."""
 
     tenant: TenantId
     job_id: str
@@ -68,6 +68,7 @@ def job_item(job: Job, now: int) -> Item:
         "since": job.since,
         "folders": list(job.folders),
         "created_at": job.created_at,
+        "preview": job.preview,
         "expires": now + JOB_DAYS * 86400,
         "due": keys.DUE_MORE,
         "due_sk": due_sk(job.tenant, job.job_id, now),

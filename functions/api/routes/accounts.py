@@ -6,6 +6,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from ablage.accounts import Account, AccountState
+from ablage.addresses import normalise
+from ablage.errors import InvalidInput
+from ablage.mailbox.presets import by_domain
+from ablage.oauth import APP_ONLY, provider_of
 from ablage.settings import settings
 from ablage.store import accounts as states
 from ablage.store import connections
@@ -20,12 +24,25 @@ from api.account_schemas import (
     AccountDetail,
     AccountPatch,
     AccountView,
+    CandidateView,
+    DiscoverBody,
+    DiscoveryView,
     FolderView,
 )
-from api.accounts import check_password, new_account, password_login, patched, view
+from api.accounts import (
+    LoginPlace,
+    app_login,
+    check_password,
+    new_account,
+    password_login,
+    patched,
+    view,
+)
+from api.authorizations import client_of
 from api.clock import now
 from api.completeness import looked_at, parked_mails
 from api.folders import check_folders, folder_views
+from api.job_start import start_job
 from api.ledger_views import MAILS_SHOWN
 from api.operations import operation
 from api.schemas import (
@@ -53,13 +70,13 @@ from api.warnings import (
 def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetail]:
     """Connect a mailbox (201; 200 if the same is connected already under this id)."""
     account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
-    login = password_login(body)
+    login = _login_place(body, caller.tenant)
     new_account(caller.tenant, account_id, body, login, None)
     connected = connections.connect(
         storage(),
         lambda standing: new_account(caller.tenant, account_id, body, login, standing),
         (caller.tenant, account_id),
-        _seal(caller.tenant, account_id, body.password.get_secret_value()),
+        _sealed(caller.tenant, account_id, body.password.get_secret_value()),
     )
     if connected.created and connected.account.sync:
         poll_now(connected.account)
@@ -74,6 +91,23 @@ def list_accounts(caller: Calling, limit: Limit = 25, cursor: Cursor = None) -> 
     known = connections.states(table, caller.tenant, [account.account_id for account in found])
     items = [view(account, known.get(account.account_id)) for account in found]
     return Page(items=items, next=cursors.ACCOUNTS.encode(more))
+
+
+@operation("POST", "/v1/accounts/discover", "manage")
+def discover_account(body: DiscoverBody, caller: Calling) -> Response[DiscoveryView]:
+    """Where an address's mailbox may be, and what its owner must switch on there.
+
+    Known providers are answered at once; for other domains a job asks DNS (202)."""
+    address = normalise(body.address)
+    if address is None:
+        detail = "This is not an e-mail address. Send it bare, as name@example.com."
+        raise InvalidInput("invalid_address", detail, "/address")
+    known = [CandidateView(**vars(candidate)) for candidate in by_domain(address.exact)]
+    if known:
+        return answer(DiscoveryView(address=address.exact, candidates=known, job=None))
+    job = start_job(caller.tenant, "discover", "", preview={"address": address.exact})
+    view = DiscoveryView(address=address.exact, candidates=[], job=job.job_id)
+    return answer(view, status=202)
 
 
 @operation("GET", "/v1/accounts/{account}", "read")
@@ -105,7 +139,7 @@ def change_account(
         standing = connections.find_account(storage().table, caller.tenant, account)
         check_folders(storage().table, standing, _pointers(body))
     password = body.password.get_secret_value()
-    sealed = _seal(caller.tenant, account, password) if password else None
+    sealed = _sealed(caller.tenant, account, password)
     changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
     if changed.sync and (sealed or _login(changed) != _login(before[0])):
         poll_now(changed)
@@ -139,7 +173,15 @@ def _login(account: Account) -> tuple[object, ...]:
     return (*where, account.sync, account.sync_folders, modes)
 
 
-def _seal(tenant: TenantId, account_id: str, password: str) -> Item:
+def _login_place(body: AccountBody, tenant: TenantId) -> LoginPlace:
+    if body.auth == "password":
+        return password_login(body)
+    return app_login(body, client_of(tenant, "microsoft"), provider_of(APP_ONLY, settings()))
+
+
+def _sealed(tenant: TenantId, account_id: str, password: str) -> Item | None:
+    if not password:
+        return None
     secret = sealing.Secret("password", password)
     return sealing.seal(client("kms"), settings().secrets_key_id, tenant, account_id, secret)
 

@@ -1,7 +1,6 @@
 """Long work: checks, and syncs of named folders. Asked for here, done by sync and match. Batches
 are jobs too."""
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -14,11 +13,12 @@ from ablage.store.jobs import Job
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
-from api.clock import now_epoch, now_text, utc_text
+from api.clock import utc_text
 from api.folders import check_may_sync
+from api.job_start import start_job
 from api.operations import operation
 from api.schemas import PathId, answer
-from api.tenant import Caller, Calling
+from api.tenant import Calling
 
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
@@ -27,15 +27,17 @@ Archive = Annotated[
 
 class JobView(BaseModel):
     id: str
-    kind: str = Field(description="check, folders, sync, or the kind of a batch.")
-    account: str = Field(description="Empty for a batch over all accounts.")
+    kind: str = Field(description="check, folders, sync, discover, revoke, or the kind of a batch.")
+    account: str = Field(description="Empty for a discovery, or a batch over all accounts.")
     state: str = Field(description="queued, running, done, failed, or of a batch undone.")
     done: int
     total: int
     failed: int
     created_at: str
     result_url: str = Field(description="Where the result is read.")
-    preview: dict[str, Any] | None = Field(None, description="What a batch was to look at.")
+    preview: dict[str, Any] | None = Field(
+        None, description="What a batch or a discovery was to look at."
+    )
     undo_until: str | None = Field(None, description="A batch can be undone until then.")
     undone_by: str | None = Field(None, description="The batch that undoes it.")
     result: dict[str, Any] | None = Field(
@@ -49,7 +51,7 @@ class JobView(BaseModel):
 def check_account(account: PathId, caller: Calling) -> Response[JobView]:
     """Try the connection and the login now."""
     connections.find_account(storage().table, caller.tenant, account)
-    return _start(_job(caller, account, "check"))
+    return _answer(start_job(caller.tenant, "check", account))
 
 
 @operation("POST", "/v1/accounts/{account}/sync", "file", status=202)
@@ -60,7 +62,7 @@ def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[J
     check_may_sync(table, found, body.folders)
     folders = tuple(dict.fromkeys(body.folders))
     since = utc_text(body.since) if body.since else None
-    return _start(_job(caller, account, "sync", since=since, folders=folders))
+    return _answer(start_job(caller.tenant, "sync", account, since=since, folders=folders))
 
 
 @operation("GET", "/v1/jobs/{job}", "read")
@@ -69,16 +71,7 @@ def get_job(job: PathId, caller: Calling) -> JobView:
     return job_view(jobs.get(storage().table, caller.tenant, job))
 
 
-def _job(caller: Caller, account: str, kind: str, **more: Any) -> Job:
-    job_id = f"job-{secrets.token_hex(10)}"
-    return Job(caller.tenant, job_id, kind, account, created_at=now_text(), **more)
-
-
-def _start(job: Job) -> Response[JobView]:
-    """Should the message be lost, dispatch finds the job by its due key."""
-    jobs.create(storage().table, job, now_epoch())
-    body = {"kind": "job", "tenant": job.tenant, "job": job.job_id}
-    storage().queues.sync(job.tenant, body)
+def _answer(job: Job) -> Response[JobView]:
     return answer(job_view(job), status=202)
 
 
@@ -117,7 +110,7 @@ def job_view(job: Job) -> JobView:
 
 
 def _result_url(job: Job) -> str:
-    if job.kind in KINDS:
+    if job.kind in KINDS or not job.account_id:
         return f"/v1/jobs/{job.job_id}"
     where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")
     return f"/v1/accounts/{job.account_id}{where}"
