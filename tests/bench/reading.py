@@ -30,6 +30,12 @@ _ATTACHED = b"Content-Type: %s\r\nContent-Disposition: attachment; filename=a\r\
 BODIES = {
     "text": (_HEAD + b"\r\n", b"x" * 70 + b"\r\n", b""),
     "html": (_HEAD + b"Content-Type: text/html\r\n\r\n", b"<p>Hello</p>\r\n", b""),
+    "bare CRs": ((_HEAD + b"\r\n").replace(b"\r\n", b"\r"), b"x" * 70 + b"\r", b""),
+    "quoted-printable": (
+        _HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+        b"blank at its end \r\n",
+        b"",
+    ),
     "attachment": (
         _MULTIPART + _ATTACHED % b"application/pdf" + b"Content-Transfer-Encoding: base64\r\n\r\n",
         b"eHh4" * 19 + b"\r\n",

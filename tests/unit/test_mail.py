@@ -283,6 +283,7 @@ def nested(depth: int) -> bytes:
         (multipart(*[TEXT] * 900), False),
         (multipart() + b"--\n" * 1_000_000, False),
         (multipart(*[b"X: " + b"x" * 70_000] * 200), False),
+        (multipart(b"Content-Type: a/b\n\nx" + b"\r" * 5_000_000), False),
         (b"Content-Type: multipart/mixed; boundary=" + b"b" * 70_000 + b"\n\n--b\n", False),
         (multipart(b"Content-Transfer-Encoding: base64\n\n" + b"=" * 5_000_000), False),
         (multipart(b"Content-Transfer-Encoding: base64\n\n" + b"A=B" * 1_000_000), False),
@@ -293,7 +294,7 @@ def nested(depth: int) -> bytes:
         (multipart(b"Content-Type: text/calendar\n\n" + b"METHOD:" * 500_000), False),
         (multipart(*[b"Content-Type: multipart/mixed; boundary=b\n\n"] * 2000), True),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_bombs_are_read_by_the_limits(raw: bytes, limited: bool) -> None:
     began = time.process_time()
