@@ -72,7 +72,8 @@ def undone(message: Message, done: Ledger) -> Message:
     tombstones = set(message.tombstones)
     filings = dict(message.filings)
     for entity, link in done.added.items():
-        if entity not in filings:
+        if entity not in filings:  # another batch took it, whose undoing must not bring it back
+            tombstones |= {entity} if link.origins else set()
             continue
         left = _without(filings.pop(entity), link)
         if left is None:

@@ -201,6 +201,18 @@ def test_deciding_again_follows_a_contact_to_its_new_customer(company):
     assert archive("customer/k2") == []
 
 
+def test_batches_undone_in_any_order_leave_nothing_of_either(company):
+    backfill = acme("PUT", "/v1/contacts/c1", MAX).json["backfill"]
+    work_off()
+    acme("PUT", "/v1/contacts/c1", MAX | {"customers": ["k2"]})
+    again = start(kind="reevaluate", since=SINCE)["id"]
+
+    undo(backfill)
+    undo(again)
+
+    assert archive() == archive("customer/k1") == archive("customer/k2") == []
+
+
 def test_deciding_again_counts_a_mail_of_two_mailboxes_once(company):
     connect_account(company, TenantId("acme"), "bert", "bert@own.de", filing=True)
     arrive(company, 1, "max@kunde.de", "anna@own.de", account="bert")
