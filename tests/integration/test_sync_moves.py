@@ -1,6 +1,6 @@
 """Mail moved out of a folder before it was read: counted, looked for, stored once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ import pytest
 from infra.local.imap_server import EmbeddedImap
 from tests.support.aws_calls import aws_calls
 from tests.support.events import context, s3_created, sqs_event
+from tests.support.hostile_imap import HostileImap, Script, Talk
 from tests.support.mailboxes import (
     TENANT,
     a_mail,
@@ -19,6 +20,7 @@ from tests.support.mailboxes import (
     state_of,
     tools_for,
 )
+from tests.support.odd_inbox import inbox
 from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 from tests.support.tenants import index_contact
 
@@ -255,3 +257,90 @@ def test_a_moved_mail_is_filed_in_that_run_once(
 
 def archive(where: Storage, kind: str, entity_id: str) -> list[dict[str, Any]]:
     return where.table.query(keys.archive(TENANT, kind, entity_id))
+
+
+class Moving:
+    """A scripted mailbox: a mail was moved from INBOX (UIDNEXT 2 to 3) to Projekte (UID 31); the
+    session breaks when it is fetched there, `breaks` times."""
+
+    def __init__(self, breaks: int = 0) -> None:
+        self.breaks = breaks
+        self.has_moved = False
+        self._open = b""
+
+    def __call__(self, talk: Talk, command: bytes) -> bool:
+        if command.startswith(b"LIST"):
+            talk.ok(b'* LIST () "/" INBOX\r\n* LIST () "/" Projekte\r\n')
+        elif command.startswith((b"STATUS", b"EXAMINE")):
+            self._open = command.split(b'"')[1]
+            talk.ok(self._counts(command))
+        elif b"SEARCH" in command:
+            is_there = self._open == b"Projekte" and self.has_moved
+            talk.ok(b"* SEARCH 31\r\n" if is_there else b"* SEARCH\r\n")
+        elif b"BODY" in command and self.breaks:
+            self.breaks -= 1
+            raise ConnectionError
+        else:
+            return False
+        return True
+
+    def _counts(self, command: bytes) -> bytes:
+        first = {b"INBOX": 2, b"Projekte": 31}[self._open]
+        told = first + self.has_moved, 7
+        if command.startswith(b"STATUS"):
+            counts = b"(UIDNEXT %d UIDVALIDITY %d MESSAGES 0)" % told
+            return b"* STATUS %b %b\r\n" % (self._open, counts)
+        return b"* 0 EXISTS\r\n* OK [UIDNEXT %d] x\r\n* OK [UIDVALIDITY %d] x\r\n" % told
+
+
+def test_a_session_that_breaks_while_searching_searches_again(
+    aws: Storage, hostile: Callable[[Script], HostileImap]
+) -> None:
+    moving = Moving(breaks=99)
+    server = hostile(inbox(lambda: 1, moving))
+    account = connect_mailbox(aws, server, "u@example.com")
+    began = tools_for(aws, server).now()
+
+    def poll_at(hour: int) -> bool:
+        """Whether it went well. A broken account is left alone for a while."""
+        counts = poll_once(tools_for(aws, server, now=lambda: began + 3600 * hour), account)
+        return not any(name.startswith("fault_") for name in counts)
+
+    first = poll_at(0)
+    moving.has_moved = True
+    broken = [poll_at(1), poll_at(2)]
+    between = keys_of(aws)
+    moving.breaks = 0
+    searched = [poll_at(3), poll_at(4)]
+
+    assert (first, broken, searched) == (True, [False, False], [True, True])
+    assert between == []
+    assert [(key.folder_id, key.uid) for key in keys_of(aws)] == [(PROJECTS, 31)]
+
+
+def test_a_leap_of_uids_is_how_some_servers_count(
+    aws: Storage, hostile: Callable[[Script], HostileImap]
+) -> None:
+    last = [3]
+    server = hostile(inbox(lambda: last[0], lambda _talk, _command: False))
+    account = connect_mailbox(aws, server, "u@example.com")
+    poll_once(tools_for(aws, server), account)
+    uids = [4, 743_000_000]
+
+    def leapt(talk: Talk, command: bytes) -> bool:
+        if b"SEARCH" in command:
+            talk.ok(b"* SEARCH %d %d\r\n" % (*uids,))
+        elif command.startswith(b"EXAMINE"):
+            talk.ok(b"* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (uids[-1] + 1))
+        elif command.startswith(b"STATUS"):
+            talk.ok(b"* STATUS INBOX (UIDNEXT %d UIDVALIDITY 7)\r\n" % (uids[-1] + 1))
+        else:
+            return False
+        return True
+
+    web_de = hostile(inbox(lambda: 1, leapt))
+    put_account(aws, replace(account, port=web_de.port), state_of(aws, account))
+    counts = poll_once(tools_for(aws, web_de), account)
+
+    assert "moved_before_sync" not in counts
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3, *uids]

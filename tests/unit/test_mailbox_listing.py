@@ -114,3 +114,16 @@ def test_namespaces_tell_whose_folders_they_are() -> None:
 @pytest.mark.parametrize("text", [b"NIL NIL NIL", b"", b"((", b'(("" "/")) NIL NIL', b"(NIL) x"])
 def test_without_namespaces_all_is_the_users_own(text: bytes) -> None:
     assert not read_spaces(answer(b"NAMESPACE " + text)).is_foreign(b"user.x")
+
+
+@given(st.binary(max_size=60).filter(lambda row: not row.endswith(b"}")))
+def test_no_row_ends_the_session(row: bytes) -> None:
+    """Whatever stands in one, the rows around it are read."""
+    odd = row.replace(b"\r", b"").replace(b"\n", b"")
+    lines = b'* LIST () "/" A\r\n* LIST %b\r\n* LIST () "/" B\r\nW1 OK\r\n' % odd
+    wire = Wire(Canned(lines))
+
+    status, answers = wire.finish(wire.send(b"LIST"))
+
+    read = [row.raw for answer in answers if (row := read_row(answer))]
+    assert (status, read[0], read[-1]) == (b"OK", b"A", b"B")
