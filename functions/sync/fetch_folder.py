@@ -2,20 +2,21 @@
 the cursor."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.listing import FolderStatus
-from ablage.mailbox.pull import Fetched, Missed, Result
+from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
 from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, move_cursor
 from ablage.store.raw_mail import RawKey, RawMetadata
+from sync.folder_run import FolderRun
 from sync.labels import Labels
 from sync.tools import Tools, rfc3339
+from sync.uploads import Deposit
 from sync.walk import Slice, Walk
 
 LEAP = 1000
@@ -49,29 +50,31 @@ class Place:
         )
 
 
-def store_mail(tools: Tools, place: Place, mail: Fetched) -> bool:
-    """Write once; False when it was there. A server without INTERNALDATE: the time it was
-    fetched."""
-    received_at = rfc3339(mail.received_at or tools.time())
-    role, own = place.role(mail.uid), place.account.own
-    metadata = RawMetadata(received_at, mail.flags, role, place.job, own=own)
-    body = mail.body
-    with nullcontext() if isinstance(body, bytes) else closing(body):
-        stored = tools.storage.raw.put(place.key(mail.uid), body, metadata)
-    tools.summary.count("stored" if stored else "already_stored")
-    tools.summary.count("bytes", mail.size)
-    if place.labels:
-        place.labels.note(mail.uid)
-    return stored
+def deposit_in(tools: Tools, place: Place) -> Deposit:
+    """A server without INTERNALDATE: the time the mail was fetched."""
+
+    def describe(mail: Fetched) -> tuple[RawKey, RawMetadata]:
+        received_at = rfc3339(mail.received_at or tools.time())
+        role, own = place.role(mail.uid), place.account.own
+        return place.key(mail.uid), RawMetadata(received_at, mail.flags, role, place.job, own=own)
+
+    note = place.labels.note if place.labels else None
+    return Deposit(tools.uploads, tools.storage.raw, describe, note)
 
 
-def sift(tools: Tools, labels: Labels | None, listed: list[Listed]) -> list[Listed]:
+def count_run(tools: Tools, ran: FolderRun) -> None:
+    tools.summary.count("stored", ran.stored)
+    tools.summary.count("already_stored", ran.already)
+    tools.summary.count("bytes", ran.bytes)
+
+
+def sift(labels: Labels | None, ran: FolderRun, listed: list[Listed]) -> list[Listed]:
     """Those to be downloaded: of a Gmail mailbox not all are."""
     if labels is None:
         return listed
     wanted = labels.wanted(listed)
     known = labels.known(wanted)
-    tools.summary.count("already_stored", len(known))
+    ran.already += len(known)
     return [mail for mail in wanted if mail.uid not in known]
 
 
@@ -92,10 +95,11 @@ def as_time(text: str) -> datetime:
 @dataclass
 class FolderFetch:
     """`fence` from the lease; `told` is STATUS from before the folder was opened. `cursor` is what
-    stands in the table, or the begin of a new one. `has_mail` once a body came: only then a mail
-    that does not come is that mail's fault; `has_news` if one was no part of a first listing.
-    `missing` mails were given a UID since the last look and are gone; `follow` looks for them
-    elsewhere before this look counts as done."""
+    stands in the table, or the begin of a new one. A first import begins here, and goes on only
+    where it `may_import`. `ran` tells afterwards what was done. Once a body came (`has_mail`), and
+    only then, a mail that does not come is that mail's fault; `has_news` if one was no part of a
+    first import. `missing` mails were given a UID since the last look and are gone; `follow` looks
+    for them elsewhere before this look counts as done."""
 
     tools: Tools
     session: Session
@@ -106,22 +110,32 @@ class FolderFetch:
     told: FolderStatus | None = None
     follow: Callable[[], bool] = lambda: True
     labels: Labels | None = None
+    may_import: bool = True
     has_mail: bool = field(default=False, init=False)
     has_news: bool = field(default=False, init=False)
     missing: int = field(default=0, init=False)
-    high_before: int = field(default=0, init=False)
+    top_before: int = field(default=0, init=False)
+    ran: FolderRun = field(init=False)
+    _is_begun: bool = field(default=True, init=False)  # the cursor's generation is in the table
 
     def run(self) -> bool:
         """False when the share was used up before the end. Raises AccountFault, ConditionFailed
         (another worker)."""
+        self.ran = FolderRun(self.folder.folder_id)
+        try:
+            return self._run()
+        finally:
+            count_run(self.tools, self.ran)
+
+    def _run(self) -> bool:
         opened = self.session.examine(self.folder)
         self.cursor = self._cursor(opened)
+        self.ran.uidvalidity = self.cursor.key_uidvalidity
         if self.cursor.room <= 0:
             self._try_again(self.cursor.open_problems)
         earlier = self.cursor.open_problems
-        finished = self._walk(opened) and self._follow()
-        if finished:
-            self._finish(opened)
+        self._give_up_stuck()
+        finished = self._walk_up(opened) and self._walk_down()
         if finished and self.has_mail:
             self._try_again(earlier)
         return finished
@@ -141,11 +155,14 @@ class FolderFetch:
             return known
         if known:
             self.tools.summary.count("uids_restarted" if is_same else "uidvalidity_changed")
+        top = self.session.last_uid() if opened.messages != 0 else 0
+        self.may_import, self._is_begun = True, False
         return Cursor(
             self.folder.folder_id,
             uidvalidity,
             since=rfc3339(since_of(self.account, self.tools.time())),
-            ceiling=self.session.last_uid() if opened.messages != 0 else 0,
+            ceiling=top,
+            low=top + 1,
             version=known.version if known else 0,
             restarts=known.restarts + is_same if known else 0,
         )
@@ -153,9 +170,30 @@ class FolderFetch:
     def _is_restarted(self, known: Cursor, opened: FolderStatus) -> bool:
         """UIDNEXT fell behind what we read, and no mail belies it: the next mails get UIDs that
         other mails had."""
-        if opened.uidnext is None or opened.uidnext > known.high:
+        if opened.uidnext is None or opened.uidnext > known.top:
             return False
         return self.session.last_uid() < opened.uidnext
+
+    def _walk_up(self, opened: FolderStatus) -> bool:
+        """New mail. In the end UIDNEXT as it was before the listing: what came meanwhile is seen at
+        the next look. Some servers tell it in STATUS alone."""
+        cursor = self.cursor
+        uids = self.session.new_uids(cursor.top) if self._is_begun else []
+        self.missing, self.top_before = missing(cursor, opened, uids), cursor.top
+        finished = self._walk(uids, lambda cursor, edge: cursor.with_top(edge))
+        self.has_news = self.has_mail
+        self.missing += 0 if cursor.since else self.ran.gone
+        if not finished or not self._follow():
+            return False
+        uidnext = opened.uidnext
+        if uidnext is None and self.told and self.told.uidvalidity == opened.uidvalidity:
+            uidnext = self.told.uidnext
+        seen = replace(self.cursor, uidnext_seen=uidnext)
+        if self._is_begun:
+            self._move(seen)
+        else:
+            self.cursor = seen  # written with what the import does first
+        return True
 
     def _follow(self) -> bool:
         """The folder is open again behind it."""
@@ -170,72 +208,75 @@ class FolderFetch:
     def _was_cut(self) -> bool:
         """An earlier slice read on without looking elsewhere: nobody knows what it missed."""
         cursor = self.cursor
-        return not cursor.since and 0 < (cursor.uidnext_seen or 0) <= self.high_before
+        return not cursor.since and 0 < (cursor.uidnext_seen or 0) <= self.top_before
 
-    def _walk(self, opened: FolderStatus) -> bool:
-        self._give_up_stuck()
+    def _walk_down(self) -> bool:
+        """The first import, newest first."""
         cursor = self.cursor
-        since = as_time(cursor.since) if cursor.since else None
-        uids = self.session.new_uids(cursor.high, _day(since))
-        self.missing, self.high_before = missing(cursor, opened, uids), cursor.high
+        if not cursor.since:
+            return True
+        if not self.may_import:
+            return False
+        since = as_time(cursor.since)
+        above, below = cursor.high, cursor.low
+        uids = [uid for uid in self.session.new_uids(above, since.date()) if uid < below]
+        if not self._walk(uids[::-1], lambda cursor, edge: replace(cursor, low=edge), since):
+            return False
+        self._move(self.cursor.imported())
+        return True
+
+    def _walk(
+        self,
+        uids: Sequence[int],
+        moved: Callable[[Cursor, int], Cursor],
+        since: datetime | None = None,
+    ) -> bool:
+        cursor = self.cursor
         walk = Walk(
-            self.session, self.share, cursor.high, since, cursor.stuck, cursor.room, self._sift
+            self.session,
+            self.share,
+            self._deposit(),
+            self.ran,
+            since=since,
+            alone=cursor.stuck if cursor.stuck in uids else 0,
+            room=cursor.room,
+            passed=frozenset(problem.uid for problem in cursor.problems),
+            sift=lambda listed: sift(self.labels, self.ran, listed),
         )
-        finished = walk.run(uids, self._store, lambda: self._commit(walk))
-        self.missing += 0 if cursor.since else walk.gone
-        return finished
-
-    def _sift(self, listed: list[Listed]) -> list[Listed]:
-        return sift(self.tools, self.labels, listed)
-
-    def _store(self, mail: Fetched) -> None:
-        uidvalidity = self.cursor.key_uidvalidity
-        place = Place(self.account, self.folder, uidvalidity, labels=self.labels)
-        store_mail(self.tools, place, mail)
-        self.has_mail = True
-        self.has_news |= self.cursor.since is None
+        try:
+            return walk.run(uids, lambda: self._commit(walk, moved))
+        finally:
+            self.has_mail |= walk.has_mail
 
     def _give_up_stuck(self) -> None:
         """Three sessions broke at one mail: it is recorded and passed over, the folder goes on."""
         cursor = self.cursor
         if cursor.stuck_tries >= PROBLEM_TRIES and cursor.room > 0:
             problem = Problem(cursor.stuck, "connection_lost")
-            passed = replace(cursor, high=cursor.stuck, stuck=0, stuck_tries=0)
             self.tools.summary.count("problems")
-            self._move(passed.with_problems([problem]))
+            self._move(replace(cursor, stuck=0, stuck_tries=0).with_problems([problem]))
 
-    def _commit(self, walk: Walk) -> None:
-        moved = replace(self.cursor, high=walk.high).with_problems(walk.problems)
+    def _commit(self, walk: Walk, moved: Callable[[Cursor, int], Cursor]) -> None:
+        cursor = self.cursor.with_problems(walk.problems)
+        if walk.edge:
+            cursor = moved(cursor, walk.edge)
         if walk.broken_at:
-            tries = self.cursor.stuck_tries + 1 if walk.broken_at == self.cursor.stuck else 1
-            moved = replace(moved, stuck=walk.broken_at, stuck_tries=tries)
-        elif walk.high >= self.cursor.stuck:
-            moved = replace(moved, stuck=0, stuck_tries=0)
+            tries = cursor.stuck_tries + 1 if walk.broken_at == cursor.stuck else 1
+            cursor = replace(cursor, stuck=walk.broken_at, stuck_tries=tries)
+        elif walk.alone and walk.is_done(walk.alone):
+            cursor = replace(cursor, stuck=0, stuck_tries=0)
         self.tools.summary.count("problems", len(walk.problems))
         walk.problems.clear()
-        if moved != self.cursor:
-            self._move(moved)
-
-    def _finish(self, opened: FolderStatus) -> None:
-        """UIDNEXT as it was before the listing: what came meanwhile is seen at the next look. Some
-        servers tell it in STATUS alone."""
-        cursor = self.cursor
-        uidnext = opened.uidnext
-        if uidnext is None and self.told and self.told.uidvalidity == opened.uidvalidity:
-            uidnext = self.told.uidnext
-        high = max(cursor.high, cursor.ceiling) if cursor.since else cursor.high
-        done = replace(cursor, high=high, since=None, ceiling=0, uidnext_seen=uidnext)
-        if done != cursor or not cursor.version:
-            self._move(done)
+        self._move(cursor)
 
     def _try_again(self, again: Sequence[Problem]) -> None:
         """One by one, so that each counts its own tries. Raises AccountFault."""
         if not again or self.share.is_over():
             return
-        found = self._sift(self.session.list_sizes(sorted(p.uid for p in again)))
+        found = sift(self.labels, self.ran, self.session.list_sizes(sorted(p.uid for p in again)))
         listed = {mail.uid: mail for mail in found}
         self._forget({problem.uid for problem in again} - listed.keys())
-        for problem in again:
+        for problem in sorted(again, key=lambda problem: (problem.tries, problem.uid)):
             if problem.uid in listed and not self.share.is_over():
                 self._try_one(problem, listed[problem.uid])
 
@@ -246,30 +287,36 @@ class FolderFetch:
         is_counted = self.has_mail
         if is_counted:
             self._move(self.cursor.with_problems([counted]))
+        walk = Walk(self.session, self.share, self._deposit(), self.ran)
         try:
-            results = list(self.session.pull([mail], lambda: False))
+            walk.run([mail.uid], lambda: None)
         except AccountFault as fault:
             if not is_counted and fault.code != "server_unavailable":
                 self._move(self.cursor.with_problems([counted]))
             raise
-        for result in results:
-            if isinstance(result, Fetched):
-                self._store(result)
-                self.share.spend(result.size)
-        self._settle(problem, results)
+        self.has_mail |= walk.has_mail
+        if walk.is_done(problem.uid):
+            self._settle(problem, walk)
 
-    def _settle(self, problem: Problem, results: Sequence[Result]) -> None:
-        if any(isinstance(result, Fetched) or result.code == "gone" for result in results):
+    def _settle(self, problem: Problem, walk: Walk) -> None:
+        if not walk.problems:
             self._forget({problem.uid})
-        elif too_large := [r for r in results if isinstance(r, Missed) and r.code == "too_large"]:
-            self._move(self.cursor.with_problems([replace(problem, code=too_large[0].code)]))
+        elif walk.problems[0].code == "too_large":
+            self._move(self.cursor.with_problems([replace(problem, code="too_large")]))
 
     def _forget(self, uids: set[int]) -> None:
         left = tuple(problem for problem in self.cursor.problems if problem.uid not in uids)
-        if left != self.cursor.problems:
-            self._move(replace(self.cursor, problems=left))
+        self._move(replace(self.cursor, problems=left))
+
+    def _deposit(self) -> Deposit:
+        uidvalidity = self.cursor.key_uidvalidity
+        place = Place(self.account, self.folder, uidvalidity, labels=self.labels)
+        return deposit_in(self.tools, place)
 
     def _move(self, cursor: Cursor) -> None:
+        """Written when something changed, or nothing was ever written."""
+        if cursor == self.cursor and cursor.version:
+            return
         account = self.account
         if self.labels:
             self.labels.remember()
@@ -279,14 +326,10 @@ class FolderFetch:
 
 
 def missing(cursor: Cursor, opened: FolderStatus, uids: Sequence[int]) -> int:
-    """How many UIDs were given out since the last look and are not there. Of a first listing nobody
+    """How many UIDs were given out since the last look and are not there. Of a first import nobody
     knows; a leap of more than LEAP is how the server counts (web.de, GMX)."""
     if cursor.since or cursor.uidnext_seen is None or opened.uidnext is None:
         return 0
     first = max(cursor.uidnext_seen, cursor.high + 1)
     gap = opened.uidnext - first - sum(first <= uid < opened.uidnext for uid in uids)
     return gap if 0 < gap <= LEAP else 0
-
-
-def _day(at: datetime | None) -> date | None:
-    return at.date() if at else None

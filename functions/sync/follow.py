@@ -18,11 +18,11 @@ from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
 from ablage.folder_modes import followed
 from ablage.mailbox.listing import FolderStatus
-from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.store.cursors import get_cursor
 from ablage.store.policies import get_policy
-from sync.fetch_folder import Place, sift, since_of, store_mail
+from sync.fetch_folder import Place, count_run, deposit_in, sift, since_of
+from sync.folder_run import FolderRun
 from sync.labels import labels_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
@@ -79,19 +79,21 @@ class Following:
         uidvalidity = key_uidvalidity(self.tools, self.account, folder, opened)
         place = Place(self.account, folder, uidvalidity, labels=labels)
         above, since = self._first_new(folder) - 1, self._since()
+        ran = FolderRun(folder.folder_id, place.uidvalidity)
         walk = Walk(
-            *(self.session, self.share, above, since),
-            sift=lambda listed: sift(self.tools, labels, listed),
+            *(self.session, self.share, deposit_in(self.tools, place), ran),
+            since=since,
+            sift=lambda listed: sift(labels, ran, listed),
         )
-
-        def store(mail: Fetched) -> None:
-            self.tools.summary.count("followed", store_mail(self.tools, place, mail))
 
         def commit() -> None:
             if labels:
                 labels.remember()
 
-        return walk.run(self.session.new_uids(above, since.date()), store, commit)
+        finished = walk.run(self.session.new_uids(above, since.date()), commit)
+        count_run(self.tools, ran)
+        self.tools.summary.count("followed", ran.stored)
+        return finished
 
     def _since(self) -> datetime:
         least = since_of(self.account, self.tools.time())

@@ -18,12 +18,14 @@ from ablage.store.cursors import PROBLEM_TRIES
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import backfill_waits_until, faulty, healthy, watched
-from sync.fetch_folder import Place, as_time, since_of, store_mail
+from sync.fetch_folder import Place, as_time, deposit_in, since_of
+from sync.folder_run import FolderRun
 from sync.follow import key_uidvalidity, remembering
 from sync.labels import Labels, labels_of
 from sync.plain_jobs import PLAIN_JOBS
 from sync.sync_account import MORE_SECONDS, Seen, save_state, session_of
 from sync.tools import Tools
+from sync.uploads import Settled
 from sync.walk import Slice, Walk
 
 ATTEMPTS = 5  # claims without progress before a job fails
@@ -173,17 +175,20 @@ class SyncJob:
         uids = session.new_uids(before["high"], since.date())
         place = Place(self.account, folder, before["uidvalidity"], self.job.job_id, labels)
         copies = _Copies(self.tools, place)
+        ran = FolderRun(folder.folder_id, before["uidvalidity"])
         walk = Walk(
-            *(session, share, before["high"], since, before["stuck"]),
+            *(session, share, copies, ran, before["high"]),
+            since=since,
+            alone=before["stuck"],
             sift=copies.sift,
         )
 
         def commit(*, finished: bool = False) -> None:
             copies.send_again()
             after = _after(before, walk, copies) | {"finished": int(finished)}
-            self._save(folder, after, gets_on=finished or walk.high > before["high"])
+            self._save(folder, after, gets_on=finished or walk.edge > before["high"])
 
-        if not walk.run(uids, copies.store, commit):
+        if not walk.run(uids, commit):
             return False
         commit(finished=True)
         return True
@@ -232,24 +237,25 @@ def _examined(session: Session, folder: Folder) -> FolderStatus:
 
 def _after(before: Progress, walk: Walk, copies: "_Copies") -> Progress:
     """What lies beyond `high` is met again, and counted then."""
-    problems = [problem for problem in walk.problems if problem.uid <= walk.high]
+    problems = [problem for problem in walk.problems if problem.uid <= walk.edge]
     after = before | {
-        "high": walk.high,
-        "count": before["count"] + copies.counted(walk.high),
+        "high": walk.edge,
+        "count": before["count"] + copies.counted(walk.edge),
         "failed": before["failed"] + len(problems),
     }
     if walk.broken_at:
         tries = before["stuck_tries"] + 1 if walk.broken_at == before["stuck"] else 1
         return after | {"stuck": walk.broken_at, "stuck_tries": tries}
-    return after | ({"stuck": 0, "stuck_tries": 0} if walk.high >= before["stuck"] else {})
+    return after | ({"stuck": 0, "stuck_tries": 0} if walk.edge >= before["stuck"] else {})
 
 
 class _Copies:
-    """Stores copies for a job and counts them, stored now or before."""
+    """Deposits copies for a job and counts them, stored now or before."""
 
     def __init__(self, tools: Tools, place: Place) -> None:
         self._tools = tools
         self._place = place
+        self._deposit = deposit_in(tools, place)
         self._again: list[dict[str, Any]] = []
         self._ahead: set[int] = set()
         self._counted = 0
@@ -265,11 +271,25 @@ class _Copies:
             self._meet_again(uid)
         return [mail for mail in wanted if mail.uid not in known]
 
-    def store(self, mail: Fetched) -> None:
-        if store_mail(self._tools, self._place, mail):
-            self._ahead.add(mail.uid)
-        else:
-            self._meet_again(mail.uid)
+    @property
+    def underway(self) -> int:
+        return self._deposit.underway
+
+    def put(self, mail: Fetched) -> None:
+        self._deposit.put(mail)
+
+    def settled(self, *, wait: bool = False) -> list[Settled]:
+        settled = self._deposit.settled(wait=wait)
+        for mail in settled:
+            self._tools.summary.count("stored" if mail.is_new else "already_stored")
+            if mail.is_new:
+                self._ahead.add(mail.uid)
+            else:
+                self._meet_again(mail.uid)
+        return settled
+
+    def abandon(self) -> None:
+        self._deposit.abandon()
 
     def _meet_again(self, uid: int) -> None:
         key = self._place.key(uid).text

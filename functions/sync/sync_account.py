@@ -4,16 +4,20 @@ never an exception."""
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
 
 from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
 from ablage.faults import row_of
 from ablage.folder_modes import polled
 from ablage.mailbox.listing import FolderStatus
+from ablage.mailbox.providers import provider_of
 from ablage.mailbox.session import Session, open_session
 from ablage.store.accounts import get_account, write_state
 from ablage.store.cursors import (
     Cursor,
+    Lease,
     drop_more,
     ensure_more,
     leave_more,
@@ -25,13 +29,17 @@ from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, is_check_due, settled, with_news
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
-from sync.labels import Labels, labels_of
+from sync.labels import labels_of
 from sync.tools import Tools
+from sync.walk import Slice
 
 RECONNECT_SECONDS = 60.0  # with less left of the invocation, the next tick is the retry
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
+SLOW_SECONDS = 3600  # one batch at a time, after NO, BAD or a lost connection
+LIVE_RESERVE = 4  # one part in so many of a day's bytes is kept for new mail
 
+T = TypeVar("T")
 Told = Mapping[str, FolderStatus]  # by folder id
 
 
@@ -84,42 +92,41 @@ def _poll(tools: Tools, seen: Seen) -> AccountState:
         state = look(tools, seen, session)
         folders = polled(seen.account, state)
         told = session.status(folders)
+        is_importing = _keep_importing(tools, seen, folders)
         changed = changed_folders(seen, told, folders)
-        live = _not_importing(tools, seen, changed)
-        fetch = Fetch(tools, seen, session, state, told=told, seconds=LIVE_SECONDS)
-        has_more = len(live) < len(changed)
-        if live and not fetch.run(live):
-            leave_more(*_place(tools, seen.account), tools.epoch())
-            has_more = True
-    return settled(fetch.state_after(), has_more=has_more)
+        fetch = Fetch(tools, seen, session, state, told, is_live=True)
+        at = fetch.run(changed) if changed else None
+        if at is not None:
+            leave_more(*_place(tools, seen.account), at)
+    return settled(fetch.state_after(), has_more=is_importing or at is not None)
 
 
 def sync_more(tools: Tools, seen: Seen) -> None:
     """Leftover work: another slice of everything. A fault drops it: the next good look finds it
     again."""
     place = _place(tools, seen.account)
-    has_more = False
+    at = None
     with recording(tools, seen):
-        state = _reconnecting(tools, lambda: _sync_more(tools, seen))
-        has_more = state.status == "syncing"
+        state, at = _reconnecting(tools, lambda: _sync_more(tools, seen))
         save_state(tools, seen, state)
-    if has_more:
-        leave_more(*place, tools.epoch())
-    else:
+    if at is None:
         drop_more(*place)
+    else:
+        leave_more(*place, at)
 
 
-def _sync_more(tools: Tools, seen: Seen) -> AccountState:
+def _sync_more(tools: Tools, seen: Seen) -> tuple[AccountState, int | None]:
+    """And when (epoch seconds) to go on."""
     with session_of(tools, seen.account) as session:
         state = look(tools, seen, session)
         folders = polled(seen.account, state)
         told = session.status(folders)
-        fetch = Fetch(tools, seen, session, state, told=told, seconds=MORE_SECONDS)
-        finished = fetch.run(folders)
-    return settled(fetch.state_after(), has_more=not finished)
+        fetch = Fetch(tools, seen, session, state, told, is_live=False)
+        at = fetch.run(folders)
+    return settled(fetch.state_after(), has_more=at is not None), at
 
 
-def _reconnecting(tools: Tools, work: Callable[[], AccountState]) -> AccountState:
+def _reconnecting(tools: Tools, work: Callable[[], T]) -> T:
     """Once more, when a connection was lost and there is time; what was stored stays stored."""
     try:
         return work()
@@ -154,89 +161,120 @@ def is_changed(cursor: Cursor | None, status: FolderStatus) -> bool:
     return status.uidnext is None or status.uidnext != cursor.uidnext_seen
 
 
-def _not_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
-    """A folder in its first listing belongs to BackfillQueue, which gets it even if a worker
-    died."""
-    cursors = seen.cursors
-    importing = {
-        f.folder_id for f in folders if f.folder_id in cursors and cursors[f.folder_id].since
-    }
-    if importing:
+def _keep_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> bool:
+    """A first import belongs to BackfillQueue, which gets it even if a worker died. Whether there
+    is one."""
+    cursors = [seen.cursors.get(folder.folder_id) for folder in folders]
+    is_importing = any(cursor and cursor.since for cursor in cursors)
+    if is_importing:
         ensure_more(*_place(tools, seen.account), tools.epoch())
-    return tuple(folder for folder in folders if folder.folder_id not in importing)
+    return is_importing
 
 
+@dataclass
 class Fetch:
-    """What is new in some folders, and what was moved from them, within a share of `seconds`.
-    `state` as the look left it.
-    `has_news`: mail came that is no part of a first listing."""
+    """A slice of work at folders of one account, under its lease: what is new, and what was moved
+    from them. A live one leaves a first import that has begun to BackfillQueue. `has_news`: mail
+    came that is no part of a first import."""
 
-    def __init__(
-        self,
-        tools: Tools,
-        seen: Seen,
-        session: Session,
-        state: AccountState,
-        *,
-        told: Told,
-        seconds: float,
-    ) -> None:
-        self._tools = tools
-        self._seen = seen
-        self._state = state
-        self._session = session
-        self._told = told
-        self._share = tools.share(seconds)
-        self._following = Following(tools, session, seen.account, seen.state, self._share)
-        self._finished = True
-        self.has_news = False
+    tools: Tools
+    seen: Seen
+    session: Session
+    state: AccountState  # as the look left it
+    told: Told
+    is_live: bool
+    has_news: bool = field(default=False, init=False)
+    _finished: bool = field(default=True, init=False)
+    _followed: tuple[Folder, ...] = field(default=(), init=False)
 
-    def _labels(self, folder: Folder) -> Labels | None:
-        return labels_of(self._tools, self._seen.account, self._state, folder)
-
-    def run(self, folders: tuple[Folder, ...]) -> bool:
-        """True when everything is read, or somebody else is reading. Raises AccountFault. A lost
-        cursor ends it: another worker goes on, and answers we did not read are still on the
-        wire."""
-        tools, account = self._tools, self._seen.account
-        fence = take_lease(*_place(tools, account), tools.epoch())
-        if fence is None:
+    def run(self, folders: tuple[Folder, ...]) -> int | None:
+        """When (epoch seconds) to go on; None when everything is read, or somebody else is reading.
+        Raises AccountFault. A lost cursor ends it: another worker goes on, and answers we did not
+        read are still on the wire."""
+        tools, account = self.tools, self.seen.account
+        lease = take_lease(*_place(tools, account), tools.epoch())
+        if lease is None:
             tools.summary.count("leased")
-            return True
+            return None
+        if lease.slow_until > tools.epoch():
+            self.session.pace.slow_down()
+        share = self._share(lease)
+        before = share.bytes_left
+        self._finished = False
         try:
-            self._finished = all(self._folder(folder, fence) for folder in folders)
+            return self._run(folders, lease, share)
         except ConditionFailed:
             tools.summary.count("cursor_lost")
-            self._finished = False
+            return tools.epoch()
         finally:
-            release_lease(*_place(tools, account), fence)
-        return self._finished
+            left = self._left(lease, before - share.bytes_left)
+            release_lease(*_place(tools, account), left)
 
-    def _folder(self, folder: Folder, fence: int) -> bool:
+    def _share(self, lease: Lease) -> Slice:
+        tools = self.tools
+        share = tools.share(LIVE_SECONDS if self.is_live else MORE_SECONDS)
+        budget = provider_of(self.seen.account.host).day_bytes
+        kept = 0 if self.is_live else budget // LIVE_RESERVE
+        share.bytes_left = min(share.bytes_left, budget - kept - lease.bytes_on(tools.day()))
+        return share
+
+    def _run(self, folders: tuple[Folder, ...], lease: Lease, share: Slice) -> int | None:
+        tools = self.tools
+        if share.bytes_left <= 0:
+            tools.summary.count("day_bytes_used")
+            return self._tomorrow()
+        following = Following(tools, self.session, self.seen.account, self.seen.state, share)
+        finished = True
+        for number, folder in enumerate(folders):
+            with share.part(len(folders) - number) as part:
+                following.share = part
+                finished &= self._folder(folder, lease, part, following)
+        self._finished, self._followed = finished, following.listed
+        return None if finished else tools.epoch()
+
+    def _folder(self, folder: Folder, lease: Lease, share: Slice, following: Following) -> bool:
         """One missing folder does not stop the others."""
-        account, told = self._seen.account, self._told.get(folder.folder_id)
         fetch = FolderFetch(
-            *(self._tools, self._session, account, folder, fence),
-            *(self._share, told, self._following.run, self._labels(folder)),
+            self.tools,
+            self.session,
+            self.seen.account,
+            folder,
+            lease.fence,
+            share,
+            self.told.get(folder.folder_id),
+            following.run,
+            labels_of(self.tools, self.seen.account, self.state, folder),
+            may_import=not self.is_live or folder.folder_id not in self.seen.cursors,
         )
         try:
             return fetch.run()
         except AccountFault as fault:
             if fault.code != "folder_missing":
                 raise
-            self._tools.summary.count("folder_missing")
+            self.tools.summary.count("folder_missing")
             return True
         finally:
             self.has_news |= fetch.has_news
 
+    def _left(self, lease: Lease, spent: int) -> Lease:
+        tools = self.tools
+        day = tools.day()
+        slow_until = lease.slow_until
+        if self.session.pace.had_trouble:
+            slow_until = tools.epoch() + SLOW_SECONDS
+        return replace(lease, day=day, day_bytes=lease.bytes_on(day) + spent, slow_until=slow_until)
+
+    def _tomorrow(self) -> int:
+        midnight = self.tools.time().replace(hour=0, minute=0, second=0)
+        return int((midnight + timedelta(days=1)).timestamp())
+
     def state_after(self) -> AccountState:
         """What folders had is remembered until moved mail was looked for."""
-        state, before, now = self._state, self._seen.state, self._tools.time()
+        state, before, now = self.state, self.seen.state, self.tools.time()
         if not self._finished:
             state = replace(state, folders=remembering(state.folders, before.folders))
-        elif self._following.listed:
-            known = replace(before, gmail=state.gmail)
-            state = healthy(known, self._following.listed, now)
+        elif self._followed:
+            state = healthy(replace(before, gmail=state.gmail), self._followed, now)
         return with_news(state, now) if self.has_news else state
 
 

@@ -17,6 +17,7 @@ from ablage.store.storage import Storage, storage
 from sync.access import Access
 from sync.discovery import Resolve, resolve
 from sync.identity import IdentityProviders
+from sync.uploads import Uploads
 from sync.walk import Slice
 
 INVOCATION_SECONDS = 110.0  # of the function's 120
@@ -34,6 +35,7 @@ class Tools:
     access: Access
     network: Network
     summary: Summary = field(default_factory=Summary)
+    uploads: Uploads = field(default_factory=Uploads)
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     resolve: Resolve = resolve
@@ -60,6 +62,10 @@ class Tools:
     def epoch(self) -> int:
         return int(self.now())
 
+    def day(self) -> str:
+        """UTC, `YYYY-MM-DD`."""
+        return self.time().date().isoformat()
+
     def time(self) -> datetime:
         return datetime.fromtimestamp(self.epoch(), UTC)
 
@@ -77,6 +83,12 @@ def access() -> Access:
     return Access(table, secrets, IdentityProviders(known.mail_ca_file), known)
 
 
+@functools.cache
+def uploads() -> Uploads:
+    return Uploads()
+
+
 def tools() -> Tools:
     """Fresh for each invocation, over what the process keeps warm."""
-    return Tools(storage(), access(), Network.from_settings(settings()))
+    network = Network.from_settings(settings())
+    return Tools(storage(), access(), network, uploads=uploads())

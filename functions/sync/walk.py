@@ -1,14 +1,19 @@
-"""One ascending pass over UIDs of an open folder, safe to be cut off anywhere.
+"""One pass over UIDs of an open folder, upwards (new mail) or downwards (a first import, newest
+first), safe to be cut off anywhere.
 
-listed   11  12  13  14  15        store(11), store(12), store(14) have returned
-done      x   x   .   x            `high` is 12: the longest prefix without a gap
+listed   11  12  13  14  15        11, 12 and 14 are settled: S3 has them
+settled   x   x   .   x            `edge` is 12: the longest prefix without a gap
                                    commit() may write 12, never 14: 13 would be lost
-"""
+
+What is asked for, read, or settled and not yet behind a written cursor is at most WINDOW_BYTES: so
+much is fetched again after a kill."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from ablage.errors import AccountFault
 from ablage.mailbox.faults import fault
@@ -16,8 +21,13 @@ from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
 from ablage.store.cursors import Problem
+from sync.folder_run import FolderRun
+from sync.uploads import Settled
 
 WINDOW = 1000  # UIDs listed at a time
+WINDOW_BYTES = 8 * 1024 * 1024
+AHEAD_BYTES = WINDOW_BYTES // 2  # read and not yet behind a written cursor
+COMMIT_BYTES = 2 * 1024 * 1024
 COMMIT_SECONDS = 2.0
 
 
@@ -39,63 +49,122 @@ class Slice:
     def is_over(self) -> bool:
         return self.bytes_left <= 0 or self.clock() - self.began > self.seconds
 
+    @contextmanager
+    def part(self, of: int) -> Iterator["Slice"]:
+        """One of `of` equal parts of what is left; what it does not use is left to the others."""
+        left = self.seconds - (self.clock() - self.began)
+        part = Slice(left / of, -(-self.bytes_left // of), self.clock)
+        before = part.bytes_left
+        try:
+            yield part
+        finally:
+            self.spend(before - part.bytes_left)
+
+
+class Takes(Protocol):
+    """As `sync.uploads.Deposit`."""
+
+    @property
+    def underway(self) -> int: ...
+    def put(self, mail: Fetched) -> None: ...
+    def settled(self, *, wait: bool = False) -> list[Settled]: ...
+    def abandon(self) -> None: ...
+
 
 @dataclass
 class Walk:
-    """`high` follows the work; `problems` are mails passed over, at most `room` of them to be tried
+    """`edge` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
-    before the others, by itself; `sift` says which of the listed
-    are fetched at all. `gone`: listed by SEARCH, and expunged before they came."""
+    before the others, by itself; `passed` are UIDs that are done already; `sift` says which of the
+    listed are fetched at all. `has_mail` once a body came."""
 
     session: Session
     share: Slice
-    high: int
+    deposit: Takes
+    ran: FolderRun
+    edge: int = 0
     since: datetime | None = None
     alone: int = 0
     room: int = 2**31
+    passed: frozenset[int] = frozenset()
     sift: Callable[[list[Listed]], list[Listed]] = list
     problems: list[Problem] = field(default_factory=list)
-    gone: int = 0
     broken_at: int = 0
+    has_mail: bool = False
     _may_blame: bool = False
     _open: list[int] = field(default_factory=list)
     _done: set[int] = field(default_factory=set)
+    _sizes: dict[int, int] = field(default_factory=dict)
+    _ahead: int = 0  # bytes read and not yet behind a written cursor
+    _behind: int = 0  # of these, bytes a commit would put there
     _committed: float = 0.0
 
-    def run(
-        self, uids: Sequence[int], store: Callable[[Fetched], None], commit: Callable[[], None]
-    ) -> bool:
-        """Every ascending UID of `uids`: stored before `commit` is called with `high` beyond it.
-        False when the share was used up. Raises AccountFault after a last commit; `broken_at` is
-        then the first UID not done, if the session broke while mails were fetched."""
+    def run(self, uids: Sequence[int], commit: Callable[[], None]) -> bool:
+        """Every UID of `uids`, in this order: settled before `commit` is called with `edge` at or
+        beyond it. False when the share was used up. Raises AccountFault after a last commit;
+        `broken_at` is then the UID at which the session broke, if it did while mails were
+        fetched."""
+        try:
+            return self._run(uids, commit)
+        finally:
+            self.deposit.abandon()
+
+    def _run(self, uids: Sequence[int], commit: Callable[[], None]) -> bool:
         for start in range(0, len(uids), WINDOW):
             if self.share.is_over():
                 return False
-            self._window(uids[start : start + WINDOW], store, commit)
+            self._window(uids[start : start + WINDOW], commit)
             if self._open:
                 return False
         return True
 
-    def _window(
-        self, uids: Sequence[int], store: Callable[[Fetched], None], commit: Callable[[], None]
-    ) -> None:
+    def is_done(self, uid: int) -> bool:
+        """Of the UIDs listed last."""
+        return uid in self._done
+
+    def _window(self, uids: Sequence[int], commit: Callable[[], None]) -> None:
         self._open, self._done = list(reversed(uids)), set()
         self._committed = self.share.clock()
         self._may_blame = False
         try:
-            listed = self.session.list_sizes(uids)
-            self.gone += len(uids) - len(listed)
-            self._may_blame = True
-            wanted = self.sift([mail for mail in listed if self._is_wanted(mail)])
-            self._finish(set(uids) - {mail.uid for mail in wanted})
-            for result in self._pulled(wanted):
-                self._take(result, store)
-                self._commit_now_and_then(commit)
+            self._fetch(uids, commit)
+            self._settle_all()
         except AccountFault:
-            self.broken_at = self._open[-1] if self._open and self._may_blame else 0
-            commit()
+            self.session.pace.trouble()
+            self._settle_all()
+            self.broken_at = self._suspect() if self._open and self._may_blame else 0
+            self._commit(commit)
             raise
-        commit()
+        self._commit(commit)
+
+    def _suspect(self) -> int:
+        suspect = self.session.pace.suspect
+        return suspect if suspect in self._open else self._open[-1]
+
+    def _fetch(self, uids: Sequence[int], commit: Callable[[], None]) -> None:
+        wanted = self._wanted(uids)
+        self._may_blame = True
+        for result in self._pulled(wanted):
+            self._take(result)
+            self._settle(self.deposit.settled())
+            while self._ahead > AHEAD_BYTES and self.deposit.underway:
+                self._settle(self.deposit.settled(wait=True))
+                self._commit_when_due(commit)
+            self._commit_when_due(commit)
+
+    def _wanted(self, uids: Sequence[int]) -> list[Listed]:
+        """In the order of the walk. What is gone or too old is done."""
+        asked = sorted(set(uids) - self.passed)
+        listed = {mail.uid: mail for mail in self.session.list_sizes(asked)}
+        already = self.ran.already
+        sifted = self.sift([mail for mail in listed.values() if self._is_wanted(mail)])
+        wanted = {mail.uid: mail for mail in sifted}
+        known = self.ran.already - already
+        self.ran.gone += len(asked) - len(listed)
+        self.ran.left_out += len(listed) - len(wanted) - known
+        self.ran.parked += len(uids) - len(asked)
+        self._finish(set(uids) - wanted.keys())
+        return [wanted[uid] for uid in uids if uid in wanted]
 
     def _is_wanted(self, mail: Listed) -> bool:
         return self.since is None or mail.received_at is None or mail.received_at >= self.since
@@ -105,32 +174,61 @@ class Walk:
         if suspects:
             yield from self.session.pull(suspects, self.share.is_over)
         others = [mail for mail in wanted if mail.uid != self.alone]
-        yield from self.session.pull(others, self.share.is_over)
+        yield from self.session.pull(others, self.share.is_over, self._flight_room)
 
-    def _take(self, result: Result, store: Callable[[Fetched], None]) -> None:
+    def _flight_room(self) -> int:
+        return WINDOW_BYTES - self._ahead
+
+    def _take(self, result: Result) -> None:
         if isinstance(result, Fetched):
-            store(result)
+            self._sizes[result.uid] = result.size
+            self._ahead += result.size
             self.share.spend(result.size)
-        elif isinstance(result, Missed) and result.code == "gone":
-            self.gone += 1
-        elif isinstance(result, Missed):
-            self._pass_over(Problem(result.uid, result.code))
+            self.deposit.put(result)
+            self.has_mail = True
+            self.ran.bytes += result.size
+            return
+        if result.code == "gone":
+            self.ran.gone += 1
+        else:
+            self._pass_over(result)
         self._finish({result.uid})
 
-    def _pass_over(self, problem: Problem) -> None:
+    def _pass_over(self, missed: Missed) -> None:
         """Raises AccountFault: what cannot be remembered is not passed over."""
+        problem = Problem(missed.uid, missed.code)
         if problem.is_open and self.room <= 0:
             self._may_blame = False
             raise fault("mail_unreadable")
         self.room -= problem.is_open
         self.problems.append(problem)
+        self.ran.parked += 1
+
+    def _settle_all(self) -> None:
+        while self.deposit.underway:
+            self._settle(self.deposit.settled(wait=True))
+
+    def _settle(self, settled: Iterable[Settled]) -> None:
+        for mail in settled:
+            self.ran.stored += mail.is_new
+            self.ran.already += not mail.is_new
+            self._finish({mail.uid})
 
     def _finish(self, uids: set[int]) -> None:
         self._done |= uids
         while self._open and self._open[-1] in self._done:
-            self.high = self._open.pop()
+            self.edge = self._open.pop()
+            self._behind += self._sizes.pop(self.edge, 0)
+            self.ran.passed(self.edge)
 
-    def _commit_now_and_then(self, commit: Callable[[], None]) -> None:
-        if self.share.clock() - self._committed >= COMMIT_SECONDS:
-            commit()
-            self._committed = self.share.clock()
+    def _commit_when_due(self, commit: Callable[[], None]) -> None:
+        is_late = self.share.clock() - self._committed >= COMMIT_SECONDS
+        is_much = self._behind >= COMMIT_BYTES or (self._ahead > AHEAD_BYTES and self._behind)
+        if is_late or is_much:
+            self._commit(commit)
+
+    def _commit(self, commit: Callable[[], None]) -> None:
+        commit()
+        self._ahead -= self._behind
+        self._behind = 0
+        self._committed = self.share.clock()

@@ -17,6 +17,7 @@ from ablage.mailbox.connection import Bounds
 from ablage.mailbox.pull import Fetched, Missed
 from ablage.mailbox.session import Session, open_session
 from ablage.mailbox.status import Listed
+from ablage.mailbox.wire import Stream
 from ablage.tenancy import TenantId
 
 
@@ -34,16 +35,16 @@ def folder_named(session: Session, name: str) -> Folder:
 def pull_all(session: Session, folder: Folder) -> dict[int, bytes]:
     session.examine(folder)
     listed = session.list_sizes(session.new_uids(0))
-    results = list(session.pull(listed, lambda: False))
-    assert all(isinstance(result, Fetched) for result in results)
-    return {result.uid: read(result) for result in results if isinstance(result, Fetched)}
+    pulled: dict[int, bytes] = {}
+    for result in session.pull(listed, lambda: False):
+        assert isinstance(result, Fetched)
+        pulled[result.uid] = read(result)
+    return pulled
 
 
 def read(mail: Fetched) -> bytes:
-    if isinstance(mail.body, bytes):
-        return mail.body
-    with mail.body as file:
-        return file.read()
+    """A stream only while nothing else was pulled."""
+    return b"".join(mail.body) if isinstance(mail.body, Stream) else mail.body
 
 
 def sha(data: bytes) -> str:

@@ -15,6 +15,7 @@ from ablage.mailbox.network import Network
 from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import open_session
 from ablage.mailbox.status import Listed
+from ablage.mailbox.wire import Stream
 from ablage.tenancy import TenantId
 
 Start = Callable[[Script], HostileImap]
@@ -248,8 +249,7 @@ def test_only_uids_asked_for_are_taken_and_each_once(hostile: Start) -> None:
 
 def read_bytes(result: Result) -> bytes:
     assert isinstance(result, Fetched)
-    assert isinstance(result.body, bytes)
-    return result.body
+    return b"".join(result.body) if isinstance(result.body, Stream) else result.body
 
 
 def test_a_uid_behind_the_literal_belongs_to_its_own_answer(hostile: Start) -> None:

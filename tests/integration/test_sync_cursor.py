@@ -63,7 +63,7 @@ def test_another_workers_lease_is_respected(aws: Storage, imap: EmbeddedImap, us
     account = connect_mailbox(aws, imap, user)
     imap.append(user, "INBOX", a_mail())
     tools = tools_for(aws, imap)
-    fence = cursors.take_lease(aws.table, TENANT, "box", tools.epoch())
+    lease = cursors.take_lease(aws.table, TENANT, "box", tools.epoch())
 
     poll_once(tools, account)
     assert keys_of(aws) == []
@@ -71,13 +71,13 @@ def test_another_workers_lease_is_respected(aws: Storage, imap: EmbeddedImap, us
     later = tools.now() + cursors.LEASE_SECONDS + 1
     poll_once(replace(tools, now=lambda: later), account)
     assert len(keys_of(aws)) == 1
-    assert fence == 1
+    assert lease == cursors.Lease(1)
 
 
 def test_a_late_writer_cannot_move_the_cursor(aws: Storage) -> None:
     first = cursors.take_lease(aws.table, TENANT, "box", 1000)
     second = cursors.take_lease(aws.table, TENANT, "box", 1000 + cursors.LEASE_SECONDS + 1)
-    assert (first, second) == (1, 2)
+    assert (first, second) == (cursors.Lease(1), cursors.Lease(2))
     fresh = cursors.Cursor(INBOX, 7)
     moved = cursors.move_cursor(aws.table, TENANT, "box", fresh, fence=2)
 

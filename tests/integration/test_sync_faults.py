@@ -220,4 +220,6 @@ def test_a_defect_in_one_account_is_raised_after_the_others(
         poll(tools_for(aws, imap), [(TENANT, "a"), (TENANT, "b")])
 
     assert [key.account_id for key in keys_of(aws)] == ["b"]
-    assert cursors.take_lease(aws.table, TENANT, broken.account_id, 9_999_999_999) == 2
+    lease = cursors.take_lease(aws.table, TENANT, broken.account_id, 9_999_999_999)
+    assert lease is not None
+    assert lease.fence == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from infra.local.imap_server import EmbeddedImap
-from tests.support.aws_calls import SERVICES, aws_calls
+from tests.support.aws_calls import ANSWERED, SENT, SERVICES, aws_calls
 from tests.support.mailboxes import a_mail, connect_mailbox, raw_keys, tools_for
 
 from ablage.accounts import Account
@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(number: int, moment: str) -> Iterator[None]:
-    """Dies `before-call` or `after-call` number `number` (from 0); every later call dies too."""
+    """Dies before or after call number `number` (from 0); every later call dies too."""
     calls = itertools.count()
     dead = []
 
@@ -44,8 +44,8 @@ def killed_at(number: int, moment: str) -> Iterator[None]:
 
     for service in SERVICES:
         events = client(service).meta.events
-        events.register(moment, hook, unique_id="kill")
-        events.register_first("before-call", stay_dead, unique_id="dead")
+        events.register_first(moment, hook, unique_id="kill")
+        events.register_first(SENT, stay_dead, unique_id="dead")
     try:
         yield
     except Killed:
@@ -53,7 +53,7 @@ def killed_at(number: int, moment: str) -> Iterator[None]:
     finally:
         for service in SERVICES:
             client(service).meta.events.unregister(moment, unique_id="kill")
-            client(service).meta.events.unregister("before-call", unique_id="dead")
+            client(service).meta.events.unregister(SENT, unique_id="dead")
 
 
 def uids_of(where: Storage, tenant: TenantId) -> list[tuple[str, int]]:
@@ -78,7 +78,7 @@ def calls_of_a_poll(where: Storage, imap: EmbeddedImap, account: Account) -> int
     return len(calls)
 
 
-@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+@pytest.mark.parametrize("moment", [SENT, ANSWERED])
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_kill_at_any_call_loses_and_doubles_nothing(
     aws: Storage, imap: EmbeddedImap, user: str, moment: str, begun: bool
@@ -117,7 +117,7 @@ def inbox_cursor(where: Storage, account: Account) -> cursors.Cursor:
 
 def half_done(where: Storage, account: Account, uidvalidity: int, high: int) -> None:
     """An earlier worker moved the cursor beyond the first mail, and held a lease long ago."""
-    fence = cursors.take_lease(where.table, account.tenant, "box", 1000)
-    assert fence is not None
+    lease = cursors.take_lease(where.table, account.tenant, "box", 1000)
+    assert lease is not None
     cursor = cursors.Cursor(INBOX, uidvalidity, high=high)
-    cursors.move_cursor(where.table, account.tenant, "box", cursor, fence)
+    cursors.move_cursor(where.table, account.tenant, "box", cursor, lease.fence)

@@ -107,7 +107,7 @@ def test_more_than_a_hundred_unreadable_mails_stop_the_folder(
     folder.is_down = False
     look(aws, server, account)
 
-    assert (cursor.high, len(cursor.open_problems)) == (100, 100)
+    assert (cursor.low, len(cursor.open_problems)) == (51, 100)
     assert (state.status, state.code) == ("degraded", "mail_unreadable")
     assert uids(aws) == list(range(1, 151))
 

@@ -112,7 +112,7 @@ def test_a_mail_of_25_mb_is_streamed_into_the_bucket(
     with aws_calls() as calls:
         poll_once(tools_for(aws, imap), account)
 
-    assert calls.count("s3:UploadPart") == 4
+    assert calls.count("s3:UploadPart") == 5
     stored = sorted((aws.raw.get(key)[0] for key in keys_of(aws)), key=len)
     assert stored == [a_mail(2), raw]
 

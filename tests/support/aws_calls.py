@@ -7,6 +7,7 @@ from typing import Any
 from ablage.store.aws import client
 
 SERVICES = ("dynamodb", "s3", "sqs", "kms")
+SENT, ANSWERED = "before-send", "response-received"  # also of requests that go past boto3
 
 
 @contextmanager
@@ -14,13 +15,14 @@ def aws_calls() -> Iterator[list[str]]:
     """`dynamodb:PutItem`, in the order they are made; a retry counts again."""
     calls: list[str] = []
 
-    def note(model: Any, **_: Any) -> None:
-        calls.append(f"{model.service_model.service_name}:{model.name}")
+    def note(event_name: str, **_: Any) -> None:
+        _, service, operation = event_name.split(".")
+        calls.append(f"{service}:{operation}")
 
     for service in SERVICES:
-        client(service).meta.events.register("before-call", note, unique_id="calls")
+        client(service).meta.events.register_first(SENT, note, unique_id="calls")
     try:
         yield calls
     finally:
         for service in SERVICES:
-            client(service).meta.events.unregister("before-call", unique_id="calls")
+            client(service).meta.events.unregister(SENT, unique_id="calls")

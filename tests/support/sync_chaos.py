@@ -329,7 +329,7 @@ class Run:
 
 
 def covers(cursor: Cursor, uid: int) -> bool:
-    return uid <= cursor.high
+    return uid <= cursor.high or (cursor.since is not None and cursor.low <= uid <= cursor.ceiling)
 
 
 def digest(raw: bytes) -> bytes:

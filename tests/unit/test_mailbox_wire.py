@@ -10,7 +10,17 @@ from tests.support.canned import Canned
 from ablage.errors import AccountFault
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.pull import as_fetched
-from ablage.mailbox.wire import Answer, Atom, Literal, Wire, number, pairs, quote, string
+from ablage.mailbox.wire import (
+    PIECE_BYTES,
+    Answer,
+    Atom,
+    Literal,
+    Wire,
+    number,
+    pairs,
+    quote,
+    string,
+)
 
 
 def read(data: bytes, literal_bytes: int = 100 * 1024 * 1024) -> Answer:
@@ -73,16 +83,55 @@ def test_a_literal_over_its_bound_is_not_read() -> None:
     assert fault.value.code == "budget_exceeded"
 
 
-def test_a_large_literal_is_a_file() -> None:
+def test_a_large_literal_is_read_in_pieces_and_then_checked() -> None:
     size = SINGLE_PUT_BYTES + 1
-    answer = read(b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%b)\r\n" % (size, b"x" * size))
+    mail = b"x" * size
+    wire = Wire(
+        Canned(b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%b FLAGS ())\r\n* 2 X\r\n" % (size, mail)),
+        2 * size,
+    )
+    answer = wire.read()
+    checked: list[Answer] = []
 
-    mail = as_fetched(answer)
+    assert answer.stream
+    answer.stream.check = checked.append
+    pieces = list(answer.stream)
 
-    assert mail is not None
-    assert not isinstance(mail.body, bytes)
-    with mail.body as file:
-        assert file.read() == b"x" * size
+    assert b"".join(pieces) == mail
+    assert [len(piece) for piece in pieces] == [PIECE_BYTES, size - PIECE_BYTES]
+    assert [pairs(whole.values[0])[b"FLAGS"] for whole in checked] == [[]]
+    assert wire.read().name == b"X"
+
+
+def test_a_large_literal_nobody_wants_is_skipped() -> None:
+    size = SINGLE_PUT_BYTES + 1
+    wire = Wire(
+        Canned(b"* 1 FETCH (BODY[] {%d}\r\n%b UID 1)\r\n* 2 X\r\n" % (size, b"x" * size)), 2 * size
+    )
+
+    assert wire.read().stream
+    assert wire.read().name == b"X"
+
+
+@pytest.mark.parametrize("tail", [b" FLAGS ()\r\n", b" more items)\r\n", b""])
+def test_a_large_literal_ends_in_a_fault_where_its_answer_does(tail: bytes) -> None:
+    size = SINGLE_PUT_BYTES + 1
+    wire = Wire(
+        Canned(b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%b%b" % (size, b"x" * size, tail)), 2 * size
+    )
+    answer = wire.read()
+    assert answer.stream
+    came: list[bytes] = []
+
+    answer.stream.check = check_mail
+    with pytest.raises(AccountFault):
+        came.extend(answer.stream)
+
+    assert sum(len(piece) for piece in came) < size
+
+
+def check_mail(whole: Answer) -> None:
+    assert as_fetched(whole)
 
 
 def test_an_empty_line_behind_a_literal_is_skipped() -> None:

@@ -14,6 +14,7 @@ from imap_tools import BaseMailBox
 
 from ablage.errors import AccountFault
 from ablage.mailbox.faults import fault, recognised, translated
+from ablage.mailbox.inflow import Inflow
 from ablage.mailbox.network import Network, tls_context
 
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
@@ -21,7 +22,6 @@ SILENCE_SECONDS = 20.0  # without a single byte
 SESSION_BYTES = 512 * 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
-_RECV_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self._network = network
         self._bounds = bounds
         self._deadline = bounds.clock() + bounds.seconds
-        self._buffer = bytearray()
+        self._inflow = Inflow(self._receive)
+        self._timeout = -1.0
         self.received = 0
         super().__init__(host, port, ssl_context=tls_context(network.ca_file))
 
@@ -75,7 +76,7 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
             is_bye = (self.welcome or b"")[:5].upper() == b"* BYE"
             told = recognised(self.welcome, "server_hung_up") if is_bye else fault("protocol_error")
             raise told from None
-        if self.state != "NONAUTH" or self._buffer:  # PREAUTH: nobody proved anything
+        if self.state != "NONAUTH" or self._inflow.waiting:  # PREAUTH: nobody proved anything
             raise fault("protocol_error")
 
     def shutdown(self) -> None:
@@ -89,20 +90,16 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.capabilities = ("IMAP4REV1", *self.greeted)
 
     def send(self, data: Any) -> None:
-        self.sock.settimeout(self._left())
+        self._set_timeout(self._left())
         with translated():
             self.sock.sendall(data)
 
     def readline(self) -> bytes:
-        """Up to and with LF; what is left at the end of the stream may lack it (imaplib then
-        aborts)."""
-        start = 0
-        while (end := self._buffer.find(b"\n", start)) < 0:
-            start = len(self._buffer)
-            if start > LINE_BYTES:
-                raise fault("budget_exceeded")
-            self._fill()
-        return self._cut(end + 1)
+        """Up to and with LF."""
+        line = self._inflow.line(LINE_BYTES)
+        if line is None:
+            raise fault("budget_exceeded")
+        return line
 
     def read(self, size: int) -> bytes:
         """A literal imaplib meets outside our own fetching."""
@@ -111,26 +108,29 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         return self.take(size)
 
     def take(self, size: int) -> bytes:
-        """Exactly `size` bytes. Memory grows with what arrives, not with what is announced."""
-        while len(self._buffer) < size:
-            self._fill()
-        return self._cut(size)
+        """Exactly `size` bytes."""
+        return self._inflow.take(size)
 
-    def _cut(self, size: int) -> bytes:
-        data = bytes(memoryview(self._buffer)[:size])
-        del self._buffer[:size]
-        return data
-
-    def _fill(self) -> None:
-        self.sock.settimeout(min(self._left(), self._bounds.silence))
-        with translated():
-            data = self.sock.recv(_RECV_BYTES)
-        if not data:
+    def _receive(self, into: memoryview) -> int:
+        """Within the session's bounds. The hot path: once for every TLS record."""
+        self._set_timeout(min(self._left(), self._bounds.silence))
+        try:
+            size = self.sock.recv_into(into)
+        except OSError:
+            with translated():
+                raise
+        if not size:
             raise fault("server_hung_up")
-        self.received += len(data)
+        self.received += size
         if self.received > self._bounds.received:
             raise fault("budget_exceeded")
-        self._buffer += data
+        return size
+
+    def _set_timeout(self, seconds: float) -> None:
+        """Each setting is a system call."""
+        if seconds != self._timeout:
+            self._timeout = seconds
+            self.sock.settimeout(seconds)
 
     def _left(self) -> float:
         left = self._deadline - self._bounds.clock()

@@ -3,17 +3,22 @@ last row."""
 
 from dataclasses import dataclass
 
+GB = 1_000_000_000
+DAY_BYTES = 4 * GB  # of mail fetched from one account in a day
+
 
 @dataclass(frozen=True)
 class Provider:
     """`hosts` are host names or their endings; `depth` is how many FETCH commands may be in
-    flight; `offers` are the capabilities for a login that the greeting does not tell."""
+    flight at most, `day_bytes` how much is fetched of one account in a day (UTC); `offers` are the
+    capabilities for a login that the greeting does not tell."""
 
     name: str
     hosts: tuple[str, ...]
     depth: int
     source: str
     offers: frozenset[str] = frozenset()
+    day_bytes: int = DAY_BYTES
 
 
 # Their greetings tell none; both document XOAUTH2 with an initial response, and PLAIN stands there
@@ -40,8 +45,9 @@ PROVIDERS = (
         4,
         "2,500 MB a day, 15 connections: chatwoot#6082",
         _OAUTH,
+        day_bytes=3 * GB // 2,
     ),
-    Provider("other", ("",), 4, "eight in flight are as fast as any [imap-sync section 1]"),
+    Provider("other", ("",), 8, "eight in flight are as fast as any [imap-sync section 1]"),
 )
 
 

@@ -1,9 +1,10 @@
 """Pulling mail: raw, pipelined `UID FETCH`, one mail after another as it arrives, `\\Seen`
 untouched (PEEK, EXAMINE).
 
-What comes out is whole: a mail is yielded when its answer is read to the end. Whatever breaks after
-it (AccountFault) takes nothing back. A body belongs to the UID of the same FETCH answer, and only
-UIDs asked for are accepted."""
+What comes out is whole: a mail is yielded when its answer is read to the end, one over
+SINGLE_PUT_BYTES as a stream whose last piece comes when it is. Whatever breaks after it
+(AccountFault) takes nothing back. A body belongs to the UID of the same FETCH answer, and only UIDs
+asked for are accepted."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,23 +16,44 @@ from ablage.errors import AccountFault
 from ablage.limits import MESSAGE_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
 from ablage.mailbox.faults import fault
-from ablage.mailbox.status import Listed, as_uid, fetch_items, internal_date, search, uid_sets
-from ablage.mailbox.wire import Answer, Atom, Body, Literal, Wire, check_alive, check_ready
+from ablage.mailbox.pace import Pace
+from ablage.mailbox.status import (
+    Listed,
+    as_uid,
+    fetch_items,
+    flags_of,
+    internal_date,
+    search,
+    uid_sets,
+)
+from ablage.mailbox.wire import (
+    Answer,
+    Atom,
+    Bare,
+    Body,
+    Literal,
+    Stream,
+    Wire,
+    check_alive,
+    check_ready,
+)
 
 BATCH_MAILS = 100
 BATCH_BYTES = 1024 * 1024  # a larger mail travels alone
+FLIGHT_BYTES = 8 * 1024 * 1024  # asked for and not yet here
 UNASKED = 10_000  # FETCH answers of others' mail before we stop listening
 
 _KNOWN_ITEMS = {
     *(b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ", b"SAVEDATE"),
     *(b"EMAILID", b"THREADID", b"X-GM-MSGID", b"X-GM-THRID", b"X-GM-LABELS"),
 }
-_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
+_ITEMS = b"(UID BODY.PEEK[])"  # the rest was listed
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """`body` is bytes or an open temporary file (large mails), which the taker closes."""
+    """`body` is a Stream where it is larger than SINGLE_PUT_BYTES: taken before the next mail is,
+    or lost. Its `size` is announced, and right once its last piece came."""
 
     uid: int
     size: int
@@ -69,97 +91,202 @@ def batches(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
 def pull(
     wire: Wire,
     listed: Sequence[Listed],
-    depth: int = 1,
+    pace: Pace | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    room: Callable[[], int] = lambda: FLIGHT_BYTES,
 ) -> Iterator[Result]:
     """Every mail of `listed` in the open folder, once: fetched or missed; fewer only when
-    `should_stop` said so before a batch. Raises AccountFault."""
+    `should_stop` said so before a batch. `room`: bytes that may be in flight now; a batch is always
+    asked for when none is. Raises AccountFault."""
     for mail in listed:
         if mail.size > MESSAGE_BYTES:
             yield Missed(mail.uid, "too_large")
     fitting = [mail for mail in listed if mail.size <= MESSAGE_BYTES]
-    flight = _Flight(wire, batches(fitting), depth, should_stop)
-    yield from flight.run()
-    yield from _again(wire, sorted(flight.asked - flight.done))
+    pace = pace or Pace()
+    flight = _Flight(wire, batches(fitting), pace, should_stop, room)
+    while flight.has_more:
+        yield from flight.run()
+        yield from _again(wire, flight.take_missing(), pace)
 
 
 class _Flight:
-    """Batches in flight on one connection: `depth` commands sent ahead, answers taken as they
-    come."""
+    """Batches in flight on one connection: commands sent ahead, answers taken as they come. While a
+    batch that has ended lacks mails no further one is asked for: nobody can commit beyond them."""
 
     def __init__(
         self,
         wire: Wire,
         plan: Iterator[list[Listed]],
-        depth: int,
-        should_stop: Callable[[], bool],
+        pace: Pace,
+        should_stop: Callable[[], bool] = lambda: False,
+        room: Callable[[], int] = lambda: FLIGHT_BYTES,
     ) -> None:
         self._wire = wire
         self._plan = plan
-        self._depth = depth
+        self._pace = pace
         self._should_stop = should_stop
-        self._tags: deque[bytes] = deque()
+        self._room = room
+        self._next = next(plan, None)
+        self._tags: deque[tuple[bytes, list[Listed]]] = deque()
+        self._bytes = 0  # asked for and not yet here
         self._unasked = 0
-        self.asked: set[int] = set()
+        self._missing: list[Listed] = []
+        self.asked: dict[int, Listed] = {}
         self.done: set[int] = set()
+
+    @property
+    def has_more(self) -> bool:
+        return self._next is not None
+
+    def take_missing(self) -> list[Listed]:
+        """Asked for, and not in the answers."""
+        missing, self._missing = self._missing, []
+        return missing
 
     def run(self) -> Iterator[Fetched]:
         self._wire.literal_bytes = MESSAGE_BYTES
         try:
             self._fill()
             while self._tags:
-                answer = self._wire.read()
-                check_alive(answer)
-                if answer.tag in self._tags:  # NO or BAD too: the rest is asked for alone
-                    check_ready(answer)
-                    self._tags.remove(answer.tag)
-                    self._fill()
-                elif fetched := self._accept(answer):
+                answer = self._wire.read_mail()
+                if isinstance(answer, Bare):
+                    fetched = self._taken(answer.uid, len(answer.body), answer.body)
+                elif answer.tag == b"*":
+                    check_alive(answer)
+                    fetched = self._accept(answer)
+                else:
+                    self._end(answer)
+                    continue
+                if fetched:
+                    self._pace.suspect = fetched.uid if isinstance(fetched.body, Stream) else 0
                     yield fetched
+                    self._pace.suspect = 0
+                    self._fill()
+        except AccountFault:
+            self._pace.suspect = self._suspect()
+            raise
         finally:
             self._wire.literal_bytes = LITERAL_BYTES
 
+    def _suspect(self) -> int:
+        """Servers answer in the order of UIDs, and command after command."""
+        batches = [batch for _, batch in self._tags]
+        waiting = [{mail.uid for mail in batch} - self.done for batch in batches]
+        return min(next(filter(None, waiting), {0}))
+
     def _fill(self) -> None:
-        while len(self._tags) < self._depth and not self._should_stop():
-            batch = next(self._plan, None)
-            if batch is None:
+        while self._next and not self._missing and len(self._tags) < self._pace.depth:
+            size = sum(mail.size for mail in self._next)
+            if self._tags and self._bytes + size > self._room():
                 return
-            uids = sorted(mail.uid for mail in batch)
-            self.asked.update(uids)
-            for part in uid_sets(uids):
-                self._tags.append(self._wire.send(b"UID FETCH " + part + b" " + _ITEMS))
+            if self._should_stop():
+                self._next = None
+                return
+            self._ask(self._next)
+            self._bytes += size
+            self._next = next(self._plan, None)
+
+    def _ask(self, batch: list[Listed]) -> None:
+        self.asked |= {mail.uid: mail for mail in batch}
+        for part in uid_sets(sorted(mail.uid for mail in batch), self._pace.set_bytes):
+            tag = self._wire.send(b"UID FETCH " + part + b" " + _ITEMS)
+            self._tags.append((tag, batch))
+
+    def _end(self, answer: Answer) -> None:
+        """NO or BAD too: what did not come is asked for again."""
+        ended = next((entry for entry in self._tags if entry[0] == answer.tag), None)
+        if ended is None:
+            return
+        check_ready(answer)
+        self._tags.remove(ended)
+        if answer.name == b"OK":
+            self._pace.clean()
+        else:
+            self._pace.trouble(is_refused=answer.name == b"BAD")
+        if not any(batch is ended[1] for _, batch in self._tags):
+            lacking = [mail for mail in ended[1] if mail.uid not in self.done]
+            self._bytes -= sum(mail.size for mail in lacking)
+            self._missing += lacking
+        self._fill()
 
     def _accept(self, answer: Answer) -> Fetched | None:
+        if answer.stream:
+            return self._streamed(answer, answer.stream)
         fetched = as_fetched(answer)
         if fetched is None:
             return None
-        if fetched.uid not in self.asked or fetched.uid in self.done:
+        return self._taken(
+            fetched.uid, fetched.size, fetched.body, fetched.received_at, fetched.flags
+        )
+
+    def _streamed(self, answer: Answer, stream: Stream) -> Fetched | None:
+        """Its key must be known before it is read: from a UID before the literal, else because
+        nothing else was asked for. What stays unknown is dropped, and asked for alone."""
+        uid = as_uid(_begun_items(answer).get(b"UID")) or self._only_one()
+        if uid is None or _is_literal_of_another_item(answer):
+            return None
+
+        def check(whole: Answer) -> None:
+            fetched = as_fetched(whole)
+            if fetched is None or fetched.uid != uid:
+                raise fault("protocol_error")
+
+        stream.check = check
+        return self._taken(uid, stream.size, stream)
+
+    def _only_one(self) -> int | None:
+        oldest = self._tags[0][1]
+        return oldest[0].uid if len(oldest) == 1 else None
+
+    def _taken(
+        self,
+        uid: int,
+        size: int,
+        body: Body,
+        received_at: datetime | None = None,
+        flags: tuple[str, ...] = (),
+    ) -> Fetched | None:
+        listed = self.asked.get(uid)
+        if not size:
+            return None
+        if listed is None or uid in self.done:
             self._unasked += 1
-            discard(fetched.body)
             if self._unasked > UNASKED:
                 raise _unasked()
             return None
-        self.done.add(fetched.uid)
-        return fetched
+        self.done.add(uid)
+        self._bytes -= listed.size
+        return Fetched(uid, size, received_at or listed.received_at, flags or listed.flags, body)
 
 
 def _unasked() -> AccountFault:
     return AccountFault("protocol_error", "The mail server keeps sending mail nobody asked for.")
 
 
-def _again(wire: Wire, uids: list[int]) -> Iterator[Result]:
-    """One by one what a batch did not bring. An absent answer is no proof of deletion: the server
-    is asked."""
-    if not uids:
+def _again(wire: Wire, missing: list[Listed], pace: Pace) -> Iterator[Result]:
+    """What a batch did not bring. An absent answer is no proof of deletion: the server is asked."""
+    if not missing:
         return
+    uids = sorted(mail.uid for mail in missing)
     there = {uid for part in uid_sets(uids) for uid in search(wire, b"UID " + part)}
-    for uid in uids:
-        if uid not in there:
-            yield Missed(uid, "gone")
-            continue
-        alone = _Flight(wire, iter([[Listed(uid, 0, None)]]), 1, lambda: False)
-        fetched = list(alone.run())
-        yield fetched[0] if fetched else Missed(uid, "unfetchable")
+    yield from (Missed(uid, "gone") for uid in uids if uid not in there)
+    left = [mail for mail in missing if mail.uid in there]
+    if left:
+        yield from _halved(wire, left, pace)
+
+
+def _halved(wire: Wire, mails: list[Listed], pace: Pace) -> Iterator[Result]:
+    """Down to the one mail that the server does not give."""
+    flight = _Flight(wire, batches(mails), pace)
+    yield from flight.run()
+    missing = flight.take_missing()
+    if len(mails) == 1:
+        yield from (Missed(mail.uid, "unfetchable") for mail in missing)
+        return
+    middle = (len(missing) + 1) // 2
+    for half in (missing[:middle], missing[middle:]):
+        if half:
+            yield from _halved(wire, half, pace)
 
 
 def as_fetched(answer: Answer) -> Fetched | None:
@@ -170,17 +297,15 @@ def as_fetched(answer: Answer) -> Fetched | None:
     body = _body(items.get(b"BODY[]"))
     if body is None:
         return None
-    if uid is None or not _is_whole(answer, items):
-        discard(body)
-        if uid is None:
-            return None
+    if uid is None:
+        return None
+    if not _is_whole(answer, items):
         raise fault("protocol_error")
-    flags = items.get(b"FLAGS")
     return Fetched(
         uid,
         _size(items.get(b"BODY[]")),
         internal_date(items.get(b"INTERNALDATE")),
-        _flags(flags) if isinstance(flags, list) else (),
+        flags_of(items.get(b"FLAGS")),
         body,
     )
 
@@ -203,10 +328,11 @@ def _size(value: object) -> int:
     )
 
 
-def _flags(values: list[object]) -> tuple[str, ...]:
-    return tuple(value.decode("latin-1") for value in values if isinstance(value, bytes))
+def _begun_items(answer: Answer) -> dict[bytes, Any]:
+    """Before a stream; its list is still open."""
+    return fetch_items(answer)
 
 
-def discard(body: Body) -> None:
-    if not isinstance(body, bytes):
-        body.close()
+def _is_literal_of_another_item(answer: Answer) -> bool:
+    body = _begun_items(answer).get(b"BODY[]")
+    return not isinstance(body, Literal) or body.body is not answer.stream

@@ -12,8 +12,9 @@ from ablage.mailbox.connection import Bounds, Mailbox
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
+from ablage.mailbox.pace import Pace
 from ablage.mailbox.providers import provider_of
-from ablage.mailbox.pull import Result, pull
+from ablage.mailbox.pull import FLIGHT_BYTES, Result, pull
 from ablage.mailbox.status import Listed
 from ablage.mailbox.wire import Wire
 
@@ -27,7 +28,7 @@ class Session:
     mailbox: Mailbox
     wire: Wire
     told: frozenset[str]
-    depth: int
+    pace: Pace
     generation: int = 0
 
     @functools.cached_property
@@ -74,8 +75,13 @@ class Session:
     def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
         return status.list_sizes(self.wire, uids, gmail.ITEMS if self.is_gmail else b"")
 
-    def pull(self, listed: Sequence[Listed], should_stop: Callable[[], bool]) -> Iterator[Result]:
-        return pull(self.wire, listed, self.depth, should_stop)
+    def pull(
+        self,
+        listed: Sequence[Listed],
+        should_stop: Callable[[], bool],
+        room: Callable[[], int] = lambda: FLIGHT_BYTES,
+    ) -> Iterator[Result]:
+        return pull(self.wire, listed, self.pace, should_stop, room)
 
 
 @contextmanager
@@ -87,7 +93,7 @@ def open_session(
     try:
         wire = Wire(mailbox.client)
         told = login(mailbox, wire, account.username, credential)
-        depth = provider_of(account.host).depth
-        yield Session(mailbox, wire, told, depth, account.generation)
+        pace = Pace(provider_of(account.host).depth)
+        yield Session(mailbox, wire, told, pace, account.generation)
     finally:
         connection.close(mailbox)

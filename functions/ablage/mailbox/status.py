@@ -12,6 +12,7 @@ from imap_tools import AND
 from ablage.mailbox.faults import fault
 from ablage.mailbox.gmail import Gmail, gmail_of
 from ablage.mailbox.listing import FolderStatus, read_status
+from ablage.mailbox.pace import SET_BYTES
 from ablage.mailbox.wire import Answer, Wire, check_ready, is_quotable, number, pairs, quote, string
 
 MAX_UID = 2**32 - 1
@@ -19,7 +20,6 @@ FIRST_YEAR = 1970
 LISTED = 1000  # UIDs in one listing command
 FLIGHT = 100  # STATUS commands ahead of their answers: more could fill both sockets' buffers
 FEW = 4  # folders: fewer are asked for by name, for LIST-STATUS counts them all
-SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Listed:
     size: int
     received_at: datetime | None
     gmail: Gmail | None = None
+    flags: tuple[str, ...] = ()
 
 
 def capabilities(wire: Wire) -> frozenset[str]:
@@ -141,21 +142,28 @@ def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"") -> list[Liste
     wanted = set(uids)
     listed: dict[int, Listed] = {}
     for start in range(0, len(uids), LISTED):
-        for part in uid_sets(uids[start : start + LISTED]):
-            listed |= {row.uid: row for row in _list_part(wire, part, more) if row.uid in wanted}
+        rows = _list_part(wire, uids[start : start + LISTED], more)
+        listed |= {row.uid: row for row in rows if row.uid in wanted}
     silent = [uid for uid in uids if uid not in listed]
     there = {uid for part in uid_sets(silent) for uid in search(wire, b"UID " + part)}
     listed |= {uid: Listed(uid, 0, None) for uid in silent if uid in there}
     return [listed[uid] for uid in sorted(listed)]
 
 
-def _list_part(wire: Wire, uid_set: bytes, more: bytes) -> list[Listed]:
-    """NO may come behind part of the answers: what came counts."""
-    command = b"UID FETCH " + uid_set + b" (UID INTERNALDATE RFC822.SIZE" + more + b")"
-    status, answers = wire.finish(wire.send(command))
-    if status == b"BAD":
-        raise fault("protocol_error")
-    return [row for answer in answers if (row := _listed(answer))]
+def _list_part(wire: Wire, uids: Sequence[int], more: bytes) -> list[Listed]:
+    """NO may come behind part of the answers: what came counts. BAD may be about the length of the
+    line: half of it."""
+    rows: list[Listed] = []
+    for part in uid_sets(uids):
+        command = b"UID FETCH " + part + b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
+        status, answers = wire.finish(wire.send(command))
+        rows += [row for answer in answers if (row := _listed(answer))]
+        if status == b"BAD" and len(uids) > 1:
+            middle = len(uids) // 2
+            return _list_part(wire, uids[:middle], more) + _list_part(wire, uids[middle:], more)
+        if status == b"BAD":
+            raise fault("protocol_error")
+    return rows
 
 
 def _listed(answer: Answer) -> Listed | None:
@@ -165,7 +173,14 @@ def _listed(answer: Answer) -> Listed | None:
     uid, size = as_uid(items.get(b"UID")), number(items.get(b"RFC822.SIZE"))
     if uid is None or size is None:
         return None
-    return Listed(uid, size, internal_date(items.get(b"INTERNALDATE")), gmail_of(items))
+    received_at = internal_date(items.get(b"INTERNALDATE"))
+    return Listed(uid, size, received_at, gmail_of(items), flags_of(items.get(b"FLAGS")))
+
+
+def flags_of(value: Any) -> tuple[str, ...]:
+    """Empty where there are none."""
+    flags = value if isinstance(value, list) else []
+    return tuple(flag.decode("latin-1") for flag in flags if isinstance(flag, bytes))
 
 
 def fetch_items(answer: Answer) -> dict[bytes, Any]:
@@ -174,8 +189,8 @@ def fetch_items(answer: Answer) -> dict[bytes, Any]:
     return pairs(answer.values[0])
 
 
-def uid_sets(uids: Iterable[int]) -> list[bytes]:
-    """`1:3,7` of ascending UIDs, cut into sets of at most SET_BYTES."""
+def uid_sets(uids: Iterable[int], most: int = SET_BYTES) -> list[bytes]:
+    """`1:3,7` of ascending UIDs, cut into sets of at most `most` bytes."""
     ranges: list[list[int]] = []
     for uid in uids:
         if ranges and ranges[-1][1] == uid - 1:
@@ -185,7 +200,7 @@ def uid_sets(uids: Iterable[int]) -> list[bytes]:
     sets: list[bytes] = []
     for low, high in ranges:
         text = b"%d" % low if low == high else b"%d:%d" % (low, high)
-        if sets and len(sets[-1]) + len(text) < SET_BYTES:
+        if sets and len(sets[-1]) + len(text) < most:
             sets[-1] += b"," + text
         else:
             sets.append(text)

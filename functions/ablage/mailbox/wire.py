@@ -6,11 +6,10 @@ a literal stands where the server put it, and what does not parse is a fault of 
 never half a mail."""
 
 import re
-import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
@@ -18,7 +17,7 @@ from ablage.mailbox.faults import fault, outage, recognised
 
 MAX_DEPTH = 20  # of nested lists
 MAX_LITERALS = 64  # in one answer
-_PIECE_BYTES = 1024 * 1024
+PIECE_BYTES = 5 * 1024 * 1024  # of a large literal: the least S3 takes as a part
 
 _LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n\Z")
 _TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
@@ -27,8 +26,8 @@ _STATUS_ANSWERS = {b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"}
 _LISTINGS = {b"LIST", b"XLIST", b"LSUB", b"STATUS", b"NAMESPACE"}  # `ablage.mailbox.listing`
 _OUR_TAG = re.compile(rb"W\d+")
 _HEAD = re.compile(rb"(\S+) (?:(\d{1,10}) )?([A-Za-z0-9-]+)")
-
-Body = bytes | BinaryIO
+_BARE = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) BODY\[\] \{(\d{1,10})\}\r\n")
+_END = b")\r\n"
 
 
 class Atom(bytes):
@@ -39,9 +38,33 @@ class Octets(bytes):
     """Part of a command that is sent as a literal."""
 
 
+class Stream:
+    """A literal still on the wire, larger than SINGLE_PUT_BYTES: read it once, in pieces.
+
+    The last piece comes after the rest of the answer was read and found right: whoever has all
+    pieces has the whole literal. Raises AccountFault."""
+
+    def __init__(self, size: int, pieces: Iterator[bytes]) -> None:
+        self.size = size
+        self.check: Callable[[Answer], None] = lambda _whole: None
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Pieces of PIECE_BYTES, the last one may be shorter."""
+        return self._pieces
+
+    def skip(self) -> None:
+        """Read what is left of it, and drop it."""
+        for _ in self._pieces:
+            pass
+
+
+Body = bytes | Stream
+
+
 @dataclass(frozen=True)
 class Literal:
-    """`body` is bytes, or an open temporary file when it is larger than SINGLE_PUT_BYTES."""
+    """`body` is a Stream when it is larger than SINGLE_PUT_BYTES, and a mail's."""
 
     size: int
     body: Body = field(repr=False)
@@ -56,8 +79,9 @@ class Transport(Protocol):
 @dataclass(frozen=True)
 class Answer:
     """`tag` is `*`, `+`, ours, or empty for a blank line; `name` upper case; `values` nested lists
-    of Atom, bytes and Literal. Status answers have `text` instead, answers that name folders
-    `segments`: what servers make of names does not parse. `number` as in `3 EXISTS`."""
+    of Atom, bytes and Literal; with a `stream` they end at it. Status answers have `text` instead,
+    answers that name folders `segments`: what servers make of names does not parse. `number` as in
+    `3 EXISTS`."""
 
     tag: bytes
     name: bytes
@@ -65,6 +89,18 @@ class Answer:
     text: bytes = b""
     segments: list[bytes | Literal] = field(default_factory=list)
     number: int | None = None
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A mail in the shape nearly every server gives it: `* n FETCH (UID uid BODY[] {size}`."""
+
+    uid: int
+    body: bytes = field(repr=False)
+
+
+Segment = bytes | Literal
 
 
 class Wire:
@@ -76,6 +112,7 @@ class Wire:
         self._sent = 0
         self._ended: dict[bytes, Answer] = {}
         self._early: deque[Answer] = deque()  # came while we waited to send a literal
+        self._stream: Stream | None = None
         self.literal_bytes = literal_bytes
 
     def send(self, *parts: bytes) -> bytes:
@@ -116,11 +153,29 @@ class Wire:
         return False
 
     def read(self) -> Answer:
-        """The next answer, whole. Raises AccountFault."""
+        """The next answer, whole but for a stream. Raises AccountFault."""
         return self._early.popleft() if self._early else self._next()
 
     def _next(self) -> Answer:
+        return self._answer(self._line())
+
+    def read_mail(self) -> Answer | Bare:
+        """As `read`, at a fifth of the CPU for the mails of most servers."""
+        if self._early:
+            return self._early.popleft()
         line = self._line()
+        bare = _BARE.fullmatch(line)
+        size = int(bare[2]) if bare else 0
+        if bare is None or size > min(SINGLE_PUT_BYTES, self.literal_bytes):
+            return self._answer(line)
+        body = self._transport.take(size)
+        tail = self._line()
+        if tail == _END:
+            return Bare(int(bare[1]), body)
+        return self._answer(line, Literal(size, body), tail)
+
+    def _answer(self, line: bytes, literal: Literal | None = None, tail: bytes = b"") -> Answer:
+        """`literal` ends `line` and `tail` follows it, where they are read already."""
         head = _HEAD.match(line)
         if head is None:
             return _odd(line)
@@ -129,9 +184,20 @@ class Wire:
             raise fault("protocol_error")
         if tag != b"*" or name in _STATUS_ANSWERS:
             return Answer(tag, name, text=line[head.end() :].strip())
-        segments = self._segments(line, head.end(), name)
+        segments: list[Segment] = []
+        if literal:
+            begin = _LITERAL.search(line)
+            segments += [line[head.end() : begin.start() if begin else None], literal]
+            line, start = self._behind_literal(tail, name), 0
+        else:
+            start = head.end()
+        segments = self._segments(segments, line, start, name)
         if name in _LISTINGS:
             return Answer(tag, name, segments=segments)
+        last = segments[-1]
+        if isinstance(last, Literal) and isinstance(last.body, Stream):
+            self._stream = last.body
+            return Answer(tag, name, parse(segments, is_whole=False), stream=last.body)
         return Answer(tag, name, parse(segments), number=int(count) if count else None)
 
     def finish(self, tag: bytes, *, may_be_busy: bool = False) -> tuple[bytes, list[Answer]]:
@@ -156,46 +222,54 @@ class Wire:
         return self._ended.pop(tag)
 
     def _line(self) -> bytes:
+        if self._stream:
+            stream, self._stream = self._stream, None
+            stream.skip()
         line = self._transport.readline()
         if not line.endswith(b"\r\n"):
             raise fault("protocol_error")
         return line
 
-    def _segments(self, line: bytes, start: int, name: bytes) -> list[bytes | Literal]:
-        segments: list[bytes | Literal] = []
+    def _segments(
+        self, segments: list[Segment], line: bytes, start: int, name: bytes
+    ) -> list[Segment]:
+        """What is left of an answer, behind `segments`; up to and with a stream."""
         while literal := _LITERAL.search(line, start):
             if len(segments) > 2 * MAX_LITERALS:
                 raise fault("protocol_error")
-            segments += [line[start : literal.start()], self._literal(int(literal.group(1)))]
+            size = int(literal.group(1))
+            segments += [line[start : literal.start()]]
+            if size > self.literal_bytes:
+                raise fault("budget_exceeded")
+            if size > SINGLE_PUT_BYTES:
+                return [*segments, self._streamed(size, list(segments), name)]
+            segments.append(Literal(size, self._transport.take(size)))
             start = 0
-            line = self._line()
-            if line == b"\r\n" and name == b"FETCH":  # behind a literal, on some [cpython#88574]
-                line = self._line()
+            line = self._behind_literal(self._line(), name)
         return [*segments, line[start:]]
 
-    def _literal(self, size: int) -> Literal:
-        if size > self.literal_bytes:
-            raise fault("budget_exceeded")
-        if size <= SINGLE_PUT_BYTES:
-            return Literal(size, self._transport.take(size))
-        spool = tempfile.TemporaryFile()  # noqa: SIM115 - whoever takes the mail closes it
-        try:
-            self._spool(size, spool)
-        except BaseException:
-            spool.close()
-            raise
-        return Literal(size, spool)
+    def _behind_literal(self, line: bytes, name: bytes) -> bytes:
+        """Some servers send an empty line there [cpython#88574]."""
+        return self._line() if line == b"\r\n" and name == b"FETCH" else line
 
-    def _spool(self, size: int, spool: BinaryIO) -> None:
-        left = size
-        while left:
-            piece = self._transport.take(min(left, _PIECE_BYTES))
-            left -= len(piece)
-            try:
-                spool.write(piece)
-            except OSError:  # the disk is full: other large mails are on their way
-                raise fault("budget_exceeded") from None
-        spool.seek(0)
+    def _streamed(self, size: int, before: list[Segment], name: bytes) -> Literal:
+        def pieces() -> Iterator[bytes]:
+            left = size
+            while left > PIECE_BYTES:
+                yield self._transport.take(PIECE_BYTES)
+                left -= PIECE_BYTES
+            last = self._transport.take(left)
+            self._stream = None
+            line = self._behind_literal(self._line(), name)
+            rest = self._segments([*before, literal], line, 0, name)
+            if isinstance(rest[-1], Literal):  # a second one
+                raise fault("protocol_error")
+            stream.check(Answer(b"*", name, parse(rest)))
+            yield last
+
+        stream = Stream(size, pieces())
+        literal = Literal(size, stream)
+        return literal
 
 
 def check_alive(answer: Answer) -> None:
@@ -220,8 +294,9 @@ def _odd(line: bytes) -> Answer:
     raise fault("protocol_error")
 
 
-def parse(segments: list[bytes | Literal]) -> list[Any]:
-    """Nested lists from text and literals. Raises AccountFault `protocol_error`."""
+def parse(segments: list[Segment], *, is_whole: bool = True) -> list[Any]:
+    """Nested lists from text and literals, all closed when it is whole. Raises AccountFault
+    `protocol_error`."""
     root: list[Any] = []
     stack = [root]
     for segment in segments:
@@ -229,7 +304,7 @@ def parse(segments: list[bytes | Literal]) -> list[Any]:
             stack[-1].append(segment)
         else:
             _parse_text(segment, stack)
-    if len(stack) != 1:
+    if is_whole and len(stack) != 1:
         raise fault("protocol_error")
     return root
 
@@ -274,7 +349,7 @@ def pairs(values: list[Any]) -> dict[bytes, Any]:
 def string(value: Any) -> bytes | None:
     """The bytes of an atom, quoted string or small literal; None for NIL and lists."""
     if isinstance(value, Literal):
-        return value.body if isinstance(value.body, bytes) else None
+        return None if isinstance(value.body, Stream) else value.body
     if isinstance(value, bytes) and not (isinstance(value, Atom) and value.upper() == b"NIL"):
         return bytes(value)
     return None

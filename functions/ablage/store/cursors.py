@@ -19,7 +19,7 @@ from ablage.store import keys
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `low`: a first listing went upwards
 LEASE_SECONDS = 150  # longer than sync's timeout of 120 s
 PROBLEMS = 100  # all that are open, and the newest of those given up
 PROBLEM_TRIES = 3
@@ -43,11 +43,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Every listed UID up to `high` is stored, gone or a problem. `since` (`YYYY-MM-DD`) while the
-    first listing of this UIDVALIDITY goes on: only mail from that day is read, up to `ceiling`, the
-    highest UID then; at its end `high` becomes `ceiling`. `stuck` is the UID at which a session
-    broke, `stuck_tries` times in a row. `restarts` counts how often UIDs were given out anew under
-    one UIDVALIDITY (a mailbox restored from a backup)."""
+    """Every listed UID up to `high` is stored, gone or a problem.
+
+        1 ... high    high+1 ... low-1    low ... ceiling    ceiling+1 ...
+        done          import, downwards   done               new mail, upwards
+
+    `since` while the first import of this UIDVALIDITY goes on: of the mail below `low` only what
+    was received since then is read. At its end `high` becomes `ceiling`. A reader of schema 1,
+    which knows no `low`, begins at `high` and finds what is done stored already. `stuck` is the
+    UID at which a session broke, `stuck_tries` times in a row. `restarts` counts how often UIDs
+    were given out anew under one UIDVALIDITY (a mailbox restored from a backup)."""
 
     folder_id: str
     uidvalidity: int
@@ -60,6 +65,19 @@ class Cursor:
     stuck_tries: int = 0
     version: int = 0
     restarts: int = 0
+    low: int = 0
+
+    @property
+    def top(self) -> int:
+        """New mail lies above it."""
+        return max(self.high, self.ceiling) if self.since else self.high
+
+    def with_top(self, uid: int) -> "Cursor":
+        return replace(self, ceiling=uid) if self.since else replace(self, high=uid)
+
+    def imported(self) -> "Cursor":
+        """The first import is at its end."""
+        return replace(self, high=self.top, since=None, ceiling=0, low=0)
 
     @property
     def key_uidvalidity(self) -> int:
@@ -97,6 +115,7 @@ def cursor_item(cursor: Cursor, fence: int) -> Item:
         "stuck_tries": cursor.stuck_tries,
         "version": cursor.version,
         "restarts": cursor.restarts,
+        "low": cursor.low,
         "fence": fence,
     }
 
@@ -114,6 +133,7 @@ def cursor_from_item(folder_id: str, item: Item) -> Cursor:
         stuck_tries=item["stuck_tries"],
         version=item["version"],
         restarts=item.get("restarts", 0),
+        low=item.get("low", item["ceiling"] + 1),
     )
 
 
@@ -156,8 +176,23 @@ def move_cursor(
     return moved
 
 
-def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> int | None:
-    """The fencing number, higher than all before; None while somebody else holds it."""
+@dataclass(frozen=True)
+class Lease:
+    """`fence` is higher than all before. What the holder leaves to the next one: bytes fetched on
+    `day` (UTC, `YYYY-MM-DD`), and until when (epoch seconds) the server is to be asked for one
+    batch at a time."""
+
+    fence: int
+    day: str = ""
+    day_bytes: int = 0
+    slow_until: int = 0
+
+    def bytes_on(self, day: str) -> int:
+        return self.day_bytes if self.day == day else 0
+
+
+def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> Lease | None:
+    """None while somebody else holds it."""
     is_free = "attribute_not_exists(held_until) OR held_until < :now"
     try:
         item = table.update(
@@ -168,17 +203,29 @@ def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> int
         )
     except ConditionFailed:
         return None
-    return int(item["fence"])
+    return Lease(
+        int(item["fence"]),
+        item.get("day", ""),
+        int(item.get("day_bytes", 0)),
+        int(item.get("slow_until", 0)),
+    )
 
 
-def release_lease(table: Table, tenant: TenantId, account_id: str, fence: int) -> None:
+def release_lease(table: Table, tenant: TenantId, account_id: str, lease: Lease) -> None:
     is_mine = "fence = :fence"
     try:
         table.update(
             keys.lease(tenant, account_id),
-            "SET held_until = :zero",
+            "SET held_until = :zero, #day = :day, day_bytes = :bytes, slow_until = :slow",
             condition=is_mine,
-            values={":zero": 0, ":fence": fence},
+            names={"#day": "day"},
+            values={
+                ":zero": 0,
+                ":fence": lease.fence,
+                ":day": lease.day,
+                ":bytes": lease.day_bytes,
+                ":slow": lease.slow_until,
+            },
         )
     except ConditionFailed:
         return

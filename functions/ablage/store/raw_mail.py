@@ -2,16 +2,16 @@
 from."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ablage.accounts import RETENTION_CLASSES
 from ablage.errors import NotFound
-from ablage.limits import SINGLE_PUT_BYTES
+from ablage.store.multipart import Multipart, multipart
+from ablage.store.quick_put import QuickPut
 from ablage.tenancy import TenantId
 
 _KEY = re.compile(
@@ -20,7 +20,7 @@ _KEY = re.compile(
 )
 _FLAG = re.compile(r"[\x21-\x7e]{1,64}")
 FLAGS_BYTES = 1024  # AWS allows 2 KB of user metadata in all
-CONFLICT_TRIES = 4  # 409: another writer is at the same key just now [S3 conditional writes]
+CONTENT_TYPE = "message/rfc822"
 
 
 @dataclass(frozen=True)
@@ -93,27 +93,17 @@ class RawMail:
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
+        self._quick = QuickPut(client, bucket)
         self.bucket = bucket
 
-    def put(self, key: RawKey, body: bytes | BinaryIO, metadata: RawMetadata) -> bool:
-        """Store it unless it is there; False when it was. A file is read from where it stands and
-        streamed."""
-        for last in (*[False] * (CONFLICT_TRIES - 1), True):
-            try:
-                if isinstance(body, bytes):
-                    self._put_bytes(key, body, metadata)
-                else:
-                    body.seek(0)
-                    self._put_stream(key, body, metadata)
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in {"PreconditionFailed", "412"}:
-                    return False
-                if code != "ConditionalRequestConflict" or last:
-                    raise
-            else:
-                return True
-        return False
+    def put(self, key: RawKey, body: bytes, metadata: RawMetadata) -> bool:
+        """Store it unless it is there; False when it was."""
+        headers = {f"x-amz-meta-{name}": value for name, value in metadata.wire().items()}
+        return self._quick.put(key.text, body, headers | {"Content-Type": CONTENT_TYPE})
+
+    def multipart(self, key: RawKey, metadata: RawMetadata) -> AbstractContextManager[Multipart]:
+        """For a mail over SINGLE_PUT_BYTES."""
+        return multipart(self._client, self.bucket, key.text, metadata.wire(), CONTENT_TYPE)
 
     def get(self, key: RawKey) -> tuple[bytes, RawMetadata]:
         """Raises NotFound `raw_missing`: expired, or never stored."""
@@ -125,53 +115,3 @@ class RawMail:
             raise
         stored_at = int(answer["LastModified"].timestamp())
         return answer["Body"].read(), RawMetadata.from_wire(answer["Metadata"], stored_at)
-
-    def _put_bytes(self, key: RawKey, body: bytes, metadata: RawMetadata) -> None:
-        self._client.put_object(
-            Bucket=self.bucket,
-            Key=key.text,
-            Body=body,
-            IfNoneMatch="*",
-            ChecksumAlgorithm="SHA256",
-            ContentType="message/rfc822",
-            Metadata=metadata.wire(),
-        )
-
-    def _put_stream(self, key: RawKey, body: BinaryIO, metadata: RawMetadata) -> None:
-        with self._upload(key, metadata) as upload:
-            parts = [self._part(upload, number, data) for number, data in _pieces(body)]
-            self._client.complete_multipart_upload(
-                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-            )
-
-    @contextmanager
-    def _upload(self, key: RawKey, metadata: RawMetadata) -> Iterator[dict[str, str]]:
-        """A multipart upload that is aborted when anything fails before its completion."""
-        started = self._client.create_multipart_upload(
-            Bucket=self.bucket,
-            Key=key.text,
-            ContentType="message/rfc822",
-            ChecksumAlgorithm="CRC32",
-            ChecksumType="FULL_OBJECT",
-            Metadata=metadata.wire(),
-        )
-        upload = {"Bucket": self.bucket, "Key": key.text, "UploadId": started["UploadId"]}
-        try:
-            yield upload
-        except BaseException:
-            self._client.abort_multipart_upload(**upload)
-            raise
-
-    def _part(self, upload: dict[str, str], number: int, data: bytes) -> dict[str, Any]:
-        answer = self._client.upload_part(
-            **upload, PartNumber=number, Body=data, ChecksumAlgorithm="CRC32"
-        )
-        checksum = {"ChecksumCRC32": answer["ChecksumCRC32"]} if "ChecksumCRC32" in answer else {}
-        return {"PartNumber": number, "ETag": answer["ETag"]} | checksum
-
-
-def _pieces(body: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while data := body.read(SINGLE_PUT_BYTES):
-        number += 1
-        yield number, data
