@@ -6,7 +6,7 @@ SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
 FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 
-.PHONY: demo serve trace test coverage fuzz bench lint lint-sam format package
+.PHONY: demo serve trace test coverage fuzz bench bench-cost lint lint-sam format package
 .DEFAULT_GOAL := test
 
 # MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
@@ -32,6 +32,9 @@ fuzz: $(VENV) .venv/.fuzz  ## ten minutes, or FUZZ_SECONDS; failing inputs stay 
 
 bench: $(VENV)  ## what it costs, as JSON; ONLY=pull,idle for these alone
 	@$(BIN)/python -m tests.bench $(if $(filter command,$(origin ONLY)),"$(ONLY)")
+
+bench-cost: $(VENV)  ## a month's bill from counted calls and public prices, beside the plain design
+	@$(BIN)/python -m tests.bench.cost
 
 lint: $(VENV)
 	$(BIN)/ruff check .

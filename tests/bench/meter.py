@@ -4,6 +4,7 @@ Sizes and rounding as AWS documents them: an attribute is its name plus its valu
 4 KB (half price when eventually consistent), writes to 1 KB. moto's own figures are not used.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ class Meter:
         for client in clients:
             client.meta.events.register("provide-client-params", self._sent)
             client.meta.events.register("after-call", self._answered)
-        self._request: dict[str, Any] = {}
+        self._sending = threading.local()  # a request is answered in the thread that sent it
+        self._lock = threading.Lock()
 
     @contextmanager
     def measured(self) -> Iterator["Meter"]:
@@ -82,13 +84,19 @@ class Meter:
         }
 
     def _sent(self, params: dict[str, Any], **_: Any) -> None:
-        self._request = params
+        self._sending.request = params
 
     def _answered(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
-        self.calls[f"{model.service_model.service_name}:{model.name}"] += 1
         count = getattr(self, f"_{model.name.lower()}", None)
-        if count:
-            self._count(model.name, lambda: count(self._request, parsed))
+        with self._lock:
+            self.calls[f"{model.service_model.service_name}:{model.name}"] += 1
+            if count:
+                self._count(model.name, lambda: count(self._request, parsed))
+
+    @property
+    def _request(self) -> dict[str, Any]:
+        request: dict[str, Any] = self._sending.request
+        return request
 
     def _count(self, operation: str, count: Callable[[], None]) -> None:
         key = self._request.get("Key", {})

@@ -27,9 +27,9 @@ def local(aws: Storage, imap: EmbeddedImap, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MAIL_LOCAL_HOSTS", f"{imap.host}:{imap.port}")
     monkeypatch.setenv("STACK_NAME", "ablage-test")
     settings.cache_clear()
-    tools_module.secrets.cache_clear()
+    tools_module.access.cache_clear()
     yield aws
-    tools_module.secrets.cache_clear()
+    tools_module.access.cache_clear()
     settings.cache_clear()
 
 

@@ -184,7 +184,8 @@ def _due_actions(table: Table, standing: Account, account: Account) -> list[dict
     actions = [update(state, change, values)] if change else []
     if account.deleted:
         place = account.tenant, account.account_id
-        actions += [delete_action(keys.secret(*place)), delete_action(keys.secret_code(*place))]
+        theirs = (keys.secret, keys.secret_code, keys.opened_secret)
+        actions += [delete_action(key(*place)) for key in theirs]
     return actions
 
 

@@ -70,6 +70,15 @@ def secret_code(tenant: TenantId, account_id: str) -> Key:
     return secrets(tenant, account_id), "CODE"
 
 
+def opened_secret(tenant: TenantId, account_id: str) -> Key:
+    """A partition of its own, of sync alone: no account id holds an `@`."""
+    return secret(tenant, f"{account_id}@opened")[0], "OPENED"
+
+
+def data_key(tenant: TenantId) -> Key:
+    return secret(tenant, "@")[0], "DATA_KEY"
+
+
 def client_secret(tenant: TenantId, provider: str) -> Key:
     """No account id holds an `@`."""
     return secret(tenant, f"@{provider}")

@@ -3,7 +3,8 @@ elsewhere does not open.
 
 The API seals (it may only Encrypt), sync opens (it alone may Decrypt). KMS Encrypt takes up to 4
 KB, enough for a password or a refresh token. Opened secrets stay in the warm function for an hour,
-by account version."""
+by account version;
+beyond it they are opened by the tenant's data key (`ablage.store.data_keys`), not by KMS."""
 
 import time
 from collections.abc import Callable
@@ -15,13 +16,14 @@ from botocore.exceptions import ClientError
 from ablage.errors import AccountFault, InvalidInput
 from ablage.faults import fault
 from ablage.store import keys
+from ablage.store.data_keys import DataKeys
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
 SECRET_BYTES = 4096  # AWS: plaintext of KMS Encrypt
 CACHE_SECONDS = 3600
-CACHE_ENTRIES = 5000
+CACHE_ENTRIES = 100_000  # some 40 MB
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Secrets:
         self._client = client
         self._clock = clock
         self._opened: dict[tuple[TenantId, str, int], tuple[float, Secret]] = {}
+        self._data_keys = DataKeys(table, client, key_id, clock)
 
     def open(self, tenant: TenantId, account_id: str, version: int) -> Secret:
         """`version` is the account's: whoever changes the secret raises it.
@@ -75,10 +78,19 @@ class Secrets:
         cached = self._opened.get(key)
         if cached and self._clock() < cached[0]:
             return cached[1]
-        secret = self._decrypt(tenant, account_id)
+        secret = self._open(tenant, account_id, version)
         if len(self._opened) >= CACHE_ENTRIES:
             self._opened.clear()
         self._opened[key] = (self._clock() + CACHE_SECONDS, secret)
+        return secret
+
+    def _open(self, tenant: TenantId, account_id: str, version: int) -> Secret:
+        """By KMS the first time, then by the tenant's data key."""
+        kept = self._data_keys.opened(tenant, account_id, version)
+        if kept:
+            return Secret(*kept)
+        secret = self._decrypt(tenant, account_id)
+        self._data_keys.keep(tenant, account_id, version, secret.kind, secret.text)
         return secret
 
     def _decrypt(self, tenant: TenantId, account_id: str) -> Secret:

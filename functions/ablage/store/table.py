@@ -239,6 +239,11 @@ def update_action(
     }
 
 
+def exists_action(key: Key) -> dict[str, Any]:
+    """Nothing is written unless this item is there."""
+    return {"ConditionCheck": {"Key": _key(key)} | _conditions("attribute_exists(pk)", None)}
+
+
 def delete_action(
     key: Key, condition: str | None = None, values: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
