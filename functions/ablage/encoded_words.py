@@ -12,7 +12,8 @@ _LANGUAGE = r"(?:\*[^?\s]{0,20})?"
 _TEXT = r"(?:[^?=]++|=(?!\?[^=])|\?(?!=))*+"
 ENCODED_WORD = rf"=\?{_CHARSET}{_LANGUAGE}\?[bBqQ]\?{_TEXT}\?="
 _WORD = re.compile(rf"=\?({_CHARSET}){_LANGUAGE}\?([bBqQ])\?({_TEXT})\?=")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -56,6 +57,6 @@ def decode_base64(data: bytes | memoryview) -> bytes:
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
-        kept = _NOT_BASE64.sub(b"", bytes(data))
+        kept = bytes(data).translate(None, _NOT_BASE64)
         kept = kept[: len(kept) - 1] if len(kept) % 4 == 1 else kept
         return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))

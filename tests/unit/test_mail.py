@@ -287,6 +287,7 @@ def nested(depth: int) -> bytes:
         (b"Content-Type: multipart/mixed; boundary=" + b"b" * 70_000 + b"\n\n--b\n", False),
         (multipart(b"Content-Transfer-Encoding: base64\n\n" + b"=" * 5_000_000), False),
         (multipart(b"Content-Transfer-Encoding: base64\n\n" + b"A=B" * 1_000_000), False),
+        (multipart(b"Content-Transfer-Encoding: base64\n\n" + b"=?a?q?" * 4_000_001), True),
         (
             b"Content-Transfer-Encoding: quoted-printable\n\n" + b"=" * 5_000_000,
             True,
@@ -294,7 +295,7 @@ def nested(depth: int) -> bytes:
         (multipart(b"Content-Type: text/calendar\n\n" + b"METHOD:" * 500_000), False),
         (multipart(*[b"Content-Type: multipart/mixed; boundary=b\n\n"] * 2000), True),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_bombs_are_read_by_the_limits(raw: bytes, limited: bool) -> None:
     began = time.process_time()
