@@ -24,6 +24,7 @@ REFUSED_WAITS = (15 * MINUTE, HOUR, 6 * HOUR, DAY)
 """Seconds after the first, second ... refused login; after one more only a new login or a check by
 hand tries again: servers lock accounts [reliability-security T16]."""
 MOST_STATED = DAY  # of a wait the server states: it shall not switch a mailbox off for years
+TEXT_BYTES = 1000  # of a server's text, read for what it means
 SLOW_SECONDS = HOUR  # after a throttle, a provider's slow pace holds for so long
 
 _AGAIN = "Nothing; it is tried again by itself."
@@ -332,6 +333,7 @@ def fault(code: str, stated: float = 0.0) -> AccountFault:
 def recognised(text: bytes, otherwise: str) -> AccountFault:
     """What a refused login, a greeting or a good-bye says; `otherwise` where it says nothing we
     know."""
+    text = text[:TEXT_BYTES]
     code = next((row.code for row in TABLE if row.fits(text)), otherwise)
     return fault(code, _stated(text))
 
@@ -339,7 +341,7 @@ def recognised(text: bytes, otherwise: str) -> AccountFault:
 def outage(text: bytes) -> AccountFault | None:
     """Of a refused command: a fault that says nothing about what was asked for, be it a folder or a
     mail. Free words tell it only where no server says them of a mail."""
-    is_wordy = {"server_unavailable"}
+    text, is_wordy = text[:TEXT_BYTES], {"server_unavailable"}
     for row in _BUSY:
         if row.fits(text, words=row.code not in is_wordy):
             return fault(row.code, _stated(text))
