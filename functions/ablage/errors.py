@@ -7,6 +7,7 @@ AblageError                      code: stable, detail: one plain sentence, never
 ├── NotFound                     no such thing in this tenant (HTTP 404)
 ├── Conflict                     a newer version exists, or it exists already (HTTP 409)
 │   └── PreconditionFailed       the version the caller named is not the one there (HTTP 412)
+├── TooMany                      asked for more often than is allowed (HTTP 429)
 ├── Gone                         it was here and has expired (HTTP 410)
 │   └── Merged                   it lives on under another id
 └── AccountFault                 a mailbox refuses or misbehaves: the account's state
@@ -52,6 +53,16 @@ class PreconditionFailed(Conflict):
     """The caller named the version it had read, and another stands there."""
 
     status = 412
+
+
+class TooMany(AblageError):
+    """`retry_after`: seconds until it may be asked for again."""
+
+    status = 429
+
+    def __init__(self, code: str, detail: str, retry_after: int) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
 
 
 class Gone(AblageError):

@@ -31,7 +31,7 @@ app.include_router(router)
 
 
 def _refused(error: AblageError) -> Response[str]:
-    return problems.response(problems.of_error(error))
+    return problems.refusal(error)
 
 
 def _does_not_fit(error: RequestValidationError) -> Response[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from ablage.errors import AblageError, InvalidInput, Merged
+from ablage.errors import AblageError, InvalidInput, Merged, TooMany
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ablage:problem:"
@@ -47,6 +47,14 @@ def of_error(error: AblageError) -> dict[str, Any]:
 def response(body: dict[str, Any]) -> Response[str]:
     """For the resolver."""
     return Response(body["status"], content_type=CONTENT_TYPE, body=json.dumps(body))
+
+
+def refusal(error: AblageError) -> Response[str]:
+    """For the resolver, with the header that some errors come with."""
+    answer = response(of_error(error))
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def result(body: dict[str, Any]) -> Result:

@@ -2,9 +2,11 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from infra.local.certificates import HOST, Certificates
 
@@ -57,15 +59,20 @@ class Talk:
 
 class HostileImap:
     """Every connection is answered by `script`, in a thread of its own. `heard`: all lines
-    received."""
+    received. `tls` is another server context than the certificates' own, or None for none."""
 
     host = HOST
 
-    def __init__(self, certificates: Certificates, script: Script) -> None:
+    def __init__(
+        self,
+        certificates: Certificates,
+        script: Script,
+        tls: ssl.SSLContext | Literal["own"] | None = "own",
+    ) -> None:
         self.ca_file: Path = certificates.ca_file
         self.heard: list[bytes] = []
         self.connections = 0
-        self._tls = certificates.server_context()
+        self._tls = certificates.server_context() if tls == "own" else tls
         self._script = script
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -89,7 +96,9 @@ class HostileImap:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            talk = Talk(self._tls.wrap_socket(connection, server_side=True), self.heard)
+            tls = self._tls
+            told = tls.wrap_socket(connection, server_side=True) if tls else connection
+            talk = Talk(told, self.heard)
         except OSError:
             connection.close()
             return

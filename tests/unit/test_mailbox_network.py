@@ -1,5 +1,8 @@
 """Where a mailbox may be: public IPv4 on port 993, resolved once."""
 
+import ipaddress
+import itertools
+import random
 import socket
 from typing import Any
 
@@ -9,19 +12,50 @@ from ablage.errors import AccountFault
 from ablage.mailbox.network import Network, is_public
 from ablage.settings import Settings
 
-REFUSED = [
+# What `ipaddress` calls global on some version, and what only a resolver reads [M6]
+LITERALS = [
     *("0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255"),
     *("127.0.0.1", "127.1.2.3", "169.254.0.1", "169.254.169.254", "169.254.170.2"),
-    *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.9", "192.0.0.170", "192.0.2.1"),
-    *("192.88.99.1", "192.168.0.1", "192.168.255.255", "198.18.0.1", "198.19.255.255"),
-    *("198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1"),
-    "255.255.255.255",
+    *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.170", "192.0.2.1"),
+    *("192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1"),
+    *("203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"),
     *("::", "::1", "::127.0.0.1", "::169.254.169.254", "::ffff:127.0.0.1", "::ffff:8.8.8.8"),
     *("::ffff:0:127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::", "fe80::1"),
     *("fc00::1", "fd00:ec2::254", "fec0::1", "3fff::1", "5f00::1", "ff02::1"),
-    *("127.1", "0x7f000001", "2130706433", "0177.0.0.1", "", "localhost", "1.2.3.4 "),
+    *("127.1", "0x7f000001", "8.8.8.8"),
 ]
+REFUSED = [literal for literal in LITERALS if literal != "8.8.8.8"]
+ODD = ["2130706433", "0177.0.0.1", "", "localhost", "1.2.3.4 ", "192.0.0.9", "192.168.255.255"]
 PUBLIC = ["8.8.8.8", "1.1.1.1", "185.15.59.224", "193.99.144.80", "212.227.15.188"]
+SPECIAL = [  # RFC 6890 and what was assigned since
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+]
+
+
+class Dials:
+    """Stands for `socket.create_connection`: remembers who was called, and connects nobody. With
+    `peer` it answers with a socket that says it is connected there."""
+
+    def __init__(self, peer: str = "") -> None:
+        self.called: list[tuple[str, int]] = []
+        self._peer = peer
+
+    def __call__(self, address: tuple[str, int], **_: Any) -> Any:
+        self.called.append(address)
+        if not self._peer:
+            raise ConnectionRefusedError
+        return Connected(self._peer)
+
+
+class Connected(socket.socket):
+    def __init__(self, peer: str) -> None:
+        super().__init__()
+        self._peer = peer
+
+    def getpeername(self) -> tuple[str, int]:
+        return self._peer, 993
 
 
 def resolving(*addresses: str, asked: list[str] | None = None) -> Any:
@@ -35,29 +69,95 @@ def resolving(*addresses: str, asked: list[str] | None = None) -> Any:
     return resolve
 
 
-@pytest.mark.parametrize("address", REFUSED)
+def test_the_lists_are_as_long_as_they_say() -> None:
+    assert (len(LITERALS), len(set(REFUSED)), len(PUBLIC)) == (46, 45, 5)
+
+
+@pytest.mark.parametrize("address", [*REFUSED, *ODD])
 def test_a_special_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_public(address: str) -> None:
+def test_a_public_address_is_public_and_called(address: str) -> None:
+    dials = Dials()
+
+    assert connecting(Network(resolve=resolving(address), dial=dials)) == "connect_failed"
     assert is_public(address)
+    assert dials.called == [(address, 993)]
+
+
+def connecting(network: Network, host: str = "imap.firma.de") -> str:
+    with pytest.raises(AccountFault) as fault:
+        network.connect(host, 993, 5.0)
+    return fault.value.code
+
+
+@pytest.mark.parametrize("literal", REFUSED)
+def test_a_literal_as_host_is_refused_and_nobody_called(literal: str) -> None:
+    """Through the real resolver, which reads `127.1` and `0x7f000001`, and no IPv6."""
+    dials = Dials()
+
+    assert connecting(Network(dial=dials), literal) in {"address_refused", "host_unknown"}
+    assert dials.called == []
+
+
+@pytest.mark.parametrize("address", REFUSED)
+def test_behind_a_name_it_is_refused_and_nobody_called(address: str) -> None:
+    dials = Dials()
+
+    assert connecting(Network(resolve=resolving(address), dial=dials)) == "address_refused"
+    assert dials.called == []
+
+
+def test_five_hundred_special_addresses_are_refused_and_nobody_called() -> None:
+    draw, dials = random.Random(20261126), Dials()
+    ranges = [ipaddress.IPv4Network(text) for text in SPECIAL]
+
+    for number in range(500):
+        special = ranges[number % len(ranges)]
+        address = str(special[draw.randrange(special.num_addresses)])
+        network = Network(resolve=resolving(address), dial=dials)
+        assert connecting(network) == "address_refused", address
+
+    assert dials.called == []
+
+
+def test_a_name_that_turns_private_meanwhile_is_never_called_there() -> None:
+    """DNS rebinding: each answer is another; the checked one is the one that is called [T02]."""
+    answers, asked, dials = itertools.cycle(["8.8.8.8", "127.0.0.1"]), [], Dials()
+
+    def resolve(host: str, port: int, *_: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    codes = [connecting(Network(resolve=resolve, dial=dials)) for _ in range(100)]
+
+    assert codes == ["connect_failed", "address_refused"] * 50
+    assert len(asked) == 100
+    assert dials.called == [("8.8.8.8", 993)] * 50
+
+
+def test_another_peer_than_was_called_is_hung_up_on() -> None:
+    network = Network(resolve=resolving("8.8.8.8"), dial=Dials(peer="127.0.0.1"))
+
+    assert connecting(network) == "address_refused"
+
+
+@pytest.mark.parametrize("more", ["10.0.0.1", "127.0.0.1", "::1", "169.254.169.254", "224.0.0.1"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_one_private_answer_among_public_ones_refuses_the_name(more: str, is_first: bool) -> None:
+    dials = Dials()
+    both = (more, "8.8.8.8") if is_first else ("8.8.8.8", more)
+
+    assert connecting(Network(resolve=resolving(*both), dial=dials)) == "address_refused"
+    assert dials.called == []
 
 
 def refusal(network: Network, host: str = "imap.firma.de", port: int = 993) -> str:
     with pytest.raises(AccountFault) as fault:
         network.address(host, port)
     return fault.value.code
-
-
-@pytest.mark.parametrize("address", [address for address in REFUSED if address])
-def test_a_name_behind_which_a_special_address_stands_is_refused(address: str) -> None:
-    assert refusal(Network(resolve=resolving(address))) == "address_refused"
-
-
-def test_one_private_answer_refuses_the_name() -> None:
-    assert refusal(Network(resolve=resolving("8.8.8.8", "10.0.0.1"))) == "address_refused"
 
 
 def test_the_checked_address_is_the_one_that_is_used() -> None:

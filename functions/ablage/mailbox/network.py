@@ -46,7 +46,7 @@ class Network:
 
         Every answer must be public: a name with one private address is refused as a whole."""
         is_local = f"{host}:{port}" in self.local_hosts
-        if not is_local and port != IMAPS_PORT:
+        if not is_local and (port != IMAPS_PORT or ":" in host):  # resolvers map IPv6 literals
             raise fault("address_refused")
         addresses = self._resolved(host, port)
         if not is_local and not all(is_public(address) for address in addresses):

@@ -182,6 +182,11 @@ def unmatched(tenant: TenantId, normalised: str, sort_time: str, message_id: str
     return _pk(tenant, "UNMATCHED", normalised), f"{sort_time}#{message_id}"
 
 
+def rate(tenant: TenantId, name: str, window: int) -> Key:
+    """A count of one window of time, by its begin (epoch seconds)."""
+    return _pk(tenant, "RATE", name), f"{window:010d}"
+
+
 def job(tenant: TenantId, job_id: str) -> Key:
     return _pk(tenant, "JOB", job_id), "JOB"
 

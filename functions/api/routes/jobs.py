@@ -1,6 +1,7 @@
 """Long work: checks, and syncs of named folders. Asked for here, done by sync and match. Batches
 are jobs too."""
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -8,12 +9,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
-from ablage.store import connections, jobs
+from ablage.store import connections, jobs, rates
 from ablage.store.jobs import Job
+from ablage.store.rates import Rate
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
-from api.clock import utc_text
+from api.clock import now_epoch, utc_text
 from api.folders import check_may_sync
 from api.job_start import start_job
 from api.operations import operation
@@ -23,6 +25,11 @@ from api.tenant import Calling
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
 ]
+
+
+# A check must be no tool to try hosts or passwords with [reliability-security T04]
+CHECKS_OF_USER = Rate(5, 3600)
+CHECKS_OF_TENANT = Rate(20, 86400)
 
 
 class JobView(BaseModel):
@@ -49,8 +56,15 @@ class JobView(BaseModel):
 
 @operation("POST", "/v1/accounts/{account}/check", "manage", status=202)
 def check_account(account: PathId, caller: Calling) -> Response[JobView]:
-    """Try the connection and the login now."""
-    connections.find_account(storage().table, caller.tenant, account)
+    """Try the connection and the login now.
+
+    A user may ask five times an hour, a tenant twenty times a day (429, `Retry-After`).
+    """
+    table, now = storage().table, now_epoch()
+    connections.find_account(table, caller.tenant, account)
+    user = hashlib.sha256(caller.subject.encode()).hexdigest()[:32]
+    rates.count(table, caller.tenant, f"check#{user}", CHECKS_OF_USER, now)
+    rates.count(table, caller.tenant, "check", CHECKS_OF_TENANT, now)
     return _answer(start_job(caller.tenant, "check", account))
 
 
