@@ -30,11 +30,13 @@ Credential = str | AccessToken
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A command, and what is said to each `+` behind it. `refusal` is the code of a NO."""
+    """A command, and what is said to each `+` behind it; without the first `needs` of these an OK
+    is none. `refusal` is the code of a NO."""
 
     command: bytes
     lines: tuple[bytes, ...] = field(repr=False)
     refusal: str = "login_refused"
+    needs: int = 0
 
 
 def login(mailbox: Mailbox, wire: Wire, username: str, credential: Credential) -> frozenset[str]:
@@ -71,7 +73,7 @@ def _with_password(offered: frozenset[str], username: str, password: str) -> _At
     if name.isascii() and secret.isascii():
         return _Attempt(b"LOGIN " + quote(name) + b" " + quote(secret), ())
     lines = (name + b" {%d}" % len(secret), secret)  # only literals hold 8-bit text (RFC 9051 4.3)
-    return _Attempt(b"LOGIN {%d}" % len(name), lines)
+    return _Attempt(b"LOGIN {%d}" % len(name), lines, needs=len(lines))
 
 
 def _with_token(mailbox: Mailbox, offered: frozenset[str], username: str, token: str) -> _Attempt:
@@ -97,7 +99,7 @@ def _sasl(
     encoded, command = base64.b64encode(response), b"AUTHENTICATE " + mechanism
     if "SASL-IR" in offered:
         return _Attempt(command + b" " + encoded, (end,), refusal)
-    return _Attempt(command, (encoded, end), refusal)
+    return _Attempt(command, (encoded, end), refusal, needs=1)
 
 
 def _try(wire: Wire, attempt: _Attempt) -> tuple[Answer, list[Answer]]:
@@ -111,6 +113,8 @@ def _try(wire: Wire, attempt: _Attempt) -> tuple[Answer, list[Answer]]:
             raise fault("protocol_error")
         else:
             wire.go_on(lines.pop(0))
+    if answer.name == b"OK" and len(attempt.lines) - len(lines) < attempt.needs:
+        raise fault("protocol_error")
     return answer, answers
 
 
