@@ -99,7 +99,8 @@ class FolderFetch:
     where it `may_import`. `ran` tells afterwards what was done. Once a body came (`has_mail`), and
     only then, a mail that does not come is that mail's fault; `has_news` if one was no part of a
     first import. `missing` mails were given a UID since the last look and are gone; `follow` looks
-    for them elsewhere before this look counts as done."""
+    for them elsewhere before this look counts as done, and tells how many mails it found, None when
+    it was cut off."""
 
     tools: Tools
     session: Session
@@ -108,7 +109,7 @@ class FolderFetch:
     fence: int
     share: Slice
     told: FolderStatus | None = None
-    follow: Callable[[], bool] = lambda: True
+    follow: Callable[[], int | None] = lambda: 0
     labels: Labels | None = None
     may_import: bool = True
     has_mail: bool = field(default=False, init=False)
@@ -182,7 +183,7 @@ class FolderFetch:
         self.missing, self.top_before = missing(cursor, opened, uids), cursor.top
         finished = self._walk(uids, lambda cursor, edge: cursor.with_top(edge))
         self.has_news = self.has_mail
-        self.missing += 0 if cursor.since else self.ran.gone
+        self.missing += self.ran.gone
         if not finished or not self._follow():
             return False
         uidnext = opened.uidnext
@@ -199,16 +200,20 @@ class FolderFetch:
         """The folder is open again behind it."""
         if self.folder.folder_id == ALL_MAIL or not (self.missing or self._was_cut):
             return True
-        self.tools.summary.count("moved_before_sync", self.missing)
-        finished = self.follow()
+        found = self.follow()
         self.session.examine(self.folder)
-        return finished
+        if found is None:
+            return False
+        self.tools.summary.count("moved_before_sync", self.missing)
+        self.ran.moved_before_sync = max(self.missing - found, 0)
+        self.has_news |= found > 0
+        return True
 
     @property
     def _was_cut(self) -> bool:
         """An earlier slice read on without looking elsewhere: nobody knows what it missed."""
         cursor = self.cursor
-        return not cursor.since and 0 < (cursor.uidnext_seen or 0) <= self.top_before
+        return 0 < (cursor.uidnext_seen or 0) <= self.top_before
 
     def _walk_down(self) -> bool:
         """The first import, newest first."""
@@ -326,10 +331,10 @@ class FolderFetch:
 
 
 def missing(cursor: Cursor, opened: FolderStatus, uids: Sequence[int]) -> int:
-    """How many UIDs were given out since the last look and are not there. Of a first import nobody
+    """How many UIDs were given out since the last look and are not there. At a first look nobody
     knows; a leap of more than LEAP is how the server counts (web.de, GMX)."""
-    if cursor.since or cursor.uidnext_seen is None or opened.uidnext is None:
+    if cursor.uidnext_seen is None or opened.uidnext is None:
         return 0
-    first = max(cursor.uidnext_seen, cursor.high + 1)
+    first = max(cursor.uidnext_seen, cursor.top + 1)
     gap = opened.uidnext - first - sum(first <= uid < opened.uidnext for uid in uids)
     return gap if 0 < gap <= LEAP else 0

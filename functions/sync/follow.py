@@ -33,7 +33,8 @@ SLACK = timedelta(days=1)  # clocks differ, and a slice may have been cut off
 @dataclass
 class Following:
     """One session's search; the second folder that misses mail finds it done. `state` is the
-    account's before this poll, `listed` the folders as they are now, once all was searched."""
+    account's before this poll, `listed` the folders as they are now, once all was searched; `ran`
+    what was done in each."""
 
     tools: Tools
     session: Session
@@ -41,19 +42,20 @@ class Following:
     state: AccountState
     share: Slice
     listed: tuple[Folder, ...] = field(default=(), init=False)
+    ran: list[FolderRun] = field(default_factory=list, init=False)
 
-    def run(self) -> bool:
-        """False when the share was used up before the end. Raises AccountFault. Another folder may
-        be open behind it."""
+    def run(self) -> int | None:
+        """How many mails were found; None when the share was used up before the end. Raises
+        AccountFault. Another folder may be open behind it."""
         if self.listed or not followed(self.account, self.state) or not self._may_follow():
-            return True
+            return 0
         found = self.session.folders()
         now = replace(self.state, folders=found)
         risen = [f for f in followed(self.account, now) if self._first_new(f)]
         if not all(self._read(folder) for folder in risen):
-            return False
+            return None
         self.listed = found
-        return True
+        return sum(ran.stored + ran.already for ran in self.ran)
 
     def _may_follow(self) -> bool:
         return get_policy(self.tools.storage.table, self.account.tenant).follow_moves
@@ -80,6 +82,7 @@ class Following:
         place = Place(self.account, folder, uidvalidity, labels=labels)
         above, since = self._first_new(folder) - 1, self._since()
         ran = FolderRun(folder.folder_id, place.uidvalidity)
+        self.ran.append(ran)
         walk = Walk(
             *(self.session, self.share, deposit_in(self.tools, place), ran),
             since=since,

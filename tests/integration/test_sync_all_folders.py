@@ -78,7 +78,7 @@ def test_every_folder_is_read_but_one_that_cannot_be_looked_at(
 
     read = {key.folder_id for key in keys_of(aws)}
     assert read == {folder_id(name) for name in NAMES if name != refused}
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).status == "ok"
 
 
 @pytest.mark.parametrize(

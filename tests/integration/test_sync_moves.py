@@ -25,12 +25,15 @@ from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 from tests.support.tenants import index_contact
 
 from ablage.accounts import Account
+from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.names import folder_id
 from ablage.policy import Policy
 from ablage.store import keys, policies
+from ablage.store.cursors import Cursor
 from ablage.store.jobs import Job, create
 from ablage.store.storage import Storage
 from match.handler import lambda_handler as match
+from sync.fetch_folder import missing
 from sync.jobs import run_job
 
 PROJECTS = folder_id(b"Projekte")
@@ -213,6 +216,46 @@ def test_a_first_listing_misses_nothing(aws: Storage, imap: EmbeddedImap, user: 
     account = connect_mailbox(aws, imap, user)
 
     assert "moved_before_sync" not in poll_once(tools_for(aws, imap), account)
+
+
+def test_a_mail_moved_while_the_first_import_goes_on_is_found(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    with imap.connect(user) as wire:
+        wire.create_folder("Projekte")
+        for number in range(12):
+            wire.append("INBOX", a_mail(number, b"x" * 600_000))
+    account = connect_mailbox(aws, imap, user)
+    poll_once(tools_for(aws, imap, slice_bytes=100_000), account)
+    is_importing = cursor_of(aws, account).since is not None
+    deliver_and_move(imap, user, 9)
+
+    poll_once(tools_for(aws, imap), account)
+
+    assert is_importing
+    assert PROJECTS in {key.folder_id for key in keys_of(aws)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "high", "uidnext", "uids", "gone"),
+    [
+        (5, 4, 8, [5, 6, 7], 0),
+        (5, 4, 8, [6], 2),
+        (5, 4, 8, [], 3),
+        (5, 6, 8, [7], 0),
+        (5, 4, 5, [], 0),
+        (5, 4, 8, [5, 6, 7, 8, 9], 0),
+        (None, 4, 8, [], 0),
+        (5, 4, None, [], 0),
+        (5, 4, 5_000, [4_999], 0),
+    ],
+)
+def test_what_vanished_is_what_was_given_out_and_is_not_there(
+    seen: int | None, high: int, uidnext: int | None, uids: list[int], gone: int
+) -> None:
+    cursor = Cursor(INBOX, 7, high=high, uidnext_seen=seen)
+
+    assert missing(cursor, FolderStatus(7, uidnext, None), uids) == gone
 
 
 def test_a_state_without_counts_is_no_reason_to_read_everything(
