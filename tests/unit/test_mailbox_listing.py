@@ -59,6 +59,14 @@ def test_a_row_without_a_name_we_could_send_is_left_out(row: bytes) -> None:
     assert read_row(answer(b"LIST " + row)) is None
 
 
+@pytest.mark.parametrize("filler", [b" ", b"(", b'"', b"\\", b"a ", b" ()", b"&", b"/"])
+def test_a_row_without_end_is_left_out_at_once(filler: bytes) -> None:
+    endless = Answer(b"*", b"LIST", segments=[b'() "/" a' + filler * 1_000_000 + b"b\r\n"])
+
+    assert read_row(endless) is None
+    assert read_status(endless) is None
+
+
 def test_attributes_are_known_in_any_case() -> None:
     read = read_row(answer(b'LIST (\\NoSelect \\hasChildren weird\x80) "/" a'))
 

@@ -91,8 +91,12 @@ def _list_command(capabilities: frozenset[str]) -> bytes:
 
 
 def _folders(listing: _Listing, *, is_gmail: bool) -> list[Folder]:
-    rows = (row for row in listing.rows.values() if not row.flags & _HIDDEN)
-    return [_folder(row, listing, is_gmail=is_gmail) for row in rows]
+    found: dict[str, Folder] = {}
+    for row in listing.rows.values():
+        if not row.flags & _HIDDEN:
+            folder = _folder(row, listing, is_gmail=is_gmail)
+            found.setdefault(folder.folder_id, folder)
+    return list(found.values())
 
 
 def _folder(row: Row, listing: _Listing, *, is_gmail: bool) -> Folder:

@@ -17,8 +17,10 @@ _FLAGS = re.compile(rb"\s*\(([^()]*)\)")
 _DELIMITER = re.compile(rb'\s*(?:(NIL)|"(\\?[^"])?"|([^\s"()]))(?=\s|\Z)', re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"(?=\s*(?:\(|\Z))', re.DOTALL)
 _ESCAPED = re.compile(rb'\\(["\\])')
-_EXTENDED = re.compile(rb'\s+\(\(?"?(?:CHILDINFO|OLDNAME)"?\s.*\Z', re.IGNORECASE | re.DOTALL)
-_STATUS = re.compile(rb"\s*(.*?)\s*\(([^()]*)\)\s*\Z", re.DOTALL)
+_EXTENDED = re.compile(
+    rb'(?<=\S)\s+\(\(?"?(?:CHILDINFO|OLDNAME)"?\s.*\Z', re.IGNORECASE | re.DOTALL
+)
+ROW_BYTES = 8192  # no command could name a folder that takes more
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,13 @@ def read_status(answer: Answer) -> tuple[bytes, FolderStatus] | None:
     """The raw name and what is told of it."""
     text, literal = _text(answer.segments)
     if literal is not None:
-        after = answer.segments[-1]
+        after = answer.segments[-1]  # of a name that came as a literal
         text = text + (after if isinstance(after, bytes) else b"")
-    match = _STATUS.match(text)
-    if match is None:
+    before, bracket, items_told = text.strip().rpartition(b"(")
+    if not bracket or not items_told.endswith(b")"):
         return None
-    name = literal if literal is not None else _name(match.group(1))
-    words = match.group(2).upper().split()
+    name = literal if literal is not None else _name(before.strip())
+    words = items_told[:-1].upper().split()
     told = dict(zip(words[::2], words[1::2], strict=False))
     items = (number(told.get(item)) for item in (b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"))
     return _canonical(name), FolderStatus(*items)
@@ -111,7 +113,9 @@ def _prefixes(value: Any) -> tuple[bytes, ...]:
 
 
 def _text(segments: Sequence[bytes | Literal]) -> tuple[bytes, bytes | None]:
-    """What stands before the first literal, and that."""
+    """What stands before the first literal, and that; nothing of a row without end."""
+    if sum(len(s) if isinstance(s, bytes) else s.size for s in segments) > ROW_BYTES:
+        return b"", None
     text = segments[0] if segments and isinstance(segments[0], bytes) else b""
     literals = (segment for segment in segments if isinstance(segment, Literal))
     first = next(literals, None)

@@ -24,6 +24,7 @@ _TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _STATUS_ANSWERS = {b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"}
 _LISTINGS = {b"LIST", b"XLIST", b"LSUB", b"STATUS", b"NAMESPACE"}  # `ablage.mailbox.listing`
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _OUR_TAG = re.compile(rb"W\d+")
 _HEAD = re.compile(rb"(\S+) (?:(\d{1,10}) )?([A-Za-z0-9-]+)")
 _BARE = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) BODY\[\] \{(\d{1,10})\}\r\n")
@@ -364,7 +365,7 @@ def number(value: Any) -> int | None:
 
 
 def is_quotable(name: bytes) -> bool:
-    return not any(byte < 0x20 or byte == 0x7F for byte in name)
+    return _CONTROL.search(name) is None
 
 
 def quote(name: bytes) -> bytes:
