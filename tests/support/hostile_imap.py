@@ -1,8 +1,10 @@
 """A TLS server that says what a script tells it to, and remembers what it was told."""
 
 import contextlib
+import select
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +53,18 @@ class Talk:
         self.say(GREETING)
         self.hear()
         self.ok(status=b"OK [CAPABILITY IMAP4rev1] logged in")
+
+    def is_heard_within(self, seconds: float) -> bool:
+        """Something came, or the client has gone."""
+        return bool(select.select([self._connection], [], [], seconds)[0])
+
+    def reset(self) -> None:
+        """RST, in the middle of whatever it was."""
+        linger_not = struct.pack("ii", 1, 0)
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
+        self._lines.close()
+        self._connection.close()
+        raise ConnectionError
 
     def close(self) -> None:
         self._lines.close()
