@@ -1,6 +1,7 @@
 """A TLS server that says what a script tells it to, and remembers what it was told."""
 
 import contextlib
+import re
 import select
 import socket
 import ssl
@@ -71,6 +72,12 @@ class Talk:
         self._connection.close()
 
 
+# No test of the whole suite may ever make us say one of these [T09]
+_WRITING = re.compile(
+    rb"\S+ (?:UID )?(?:STORE|EXPUNGE|COPY|MOVE|APPEND|SELECT|CREATE|DELETE|RENAME|CLOSE)\b", re.I
+)
+
+
 class HostileImap:
     """Every connection is answered by `script`, in a thread of its own. `heard`: all lines
     received. `tls` is another server context than the certificates' own, or None for none."""
@@ -98,6 +105,7 @@ class HostileImap:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
+        assert not [line for line in self.heard if _WRITING.match(line)]
 
     def _serve(self) -> None:
         while True:

@@ -11,6 +11,8 @@ from ablage.errors import AccountFault
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.pull import as_fetched
 from ablage.mailbox.wire import (
+    ANSWER_BYTES,
+    HELD_BYTES,
     PIECE_BYTES,
     Answer,
     Atom,
@@ -192,3 +194,28 @@ def test_names_are_quoted() -> None:
     assert quote(b'a "b" \\c') == b'"a \\"b\\" \\\\c"'
     with pytest.raises(AccountFault):
         quote(b"a\r\nb")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"* OK more\r\n",
+        b"* 7 EXPUNGE\r\n",
+        b'* LIST () "/" {60000}\r\n' + b"x" * 60000 + b"\r\n",
+    ],
+)
+def test_what_a_command_is_answered_with_is_bounded(line: bytes) -> None:
+    lines = 1 + HELD_BYTES // max(len(line), ANSWER_BYTES)
+    wire = Wire(Canned(line * (lines + 1) + b"W1 OK done\r\n"))
+
+    with pytest.raises(AccountFault) as fault:
+        wire.finish(wire.send(b"NOOP"))
+
+    assert fault.value.code == "budget_exceeded"
+
+
+def test_many_short_commands_are_no_flood() -> None:
+    wire = Wire(Canned(b"".join(b"* OK x\r\nW%d OK done\r\n" % n for n in range(1, 70_000))))
+
+    for _ in range(69_999):
+        assert wire.finish(wire.send(b"NOOP"))[0] == b"OK"

@@ -17,6 +17,8 @@ from ablage.mailbox.faults import fault, outage, recognised
 
 MAX_DEPTH = 20  # of nested lists
 MAX_LITERALS = 64  # in one answer
+HELD_BYTES = 16 * 1024 * 1024  # of the answers to one command that is no fetch of bodies
+ANSWER_BYTES = 256  # that the shortest line counts for: objects are larger than their text
 PIECE_BYTES = 5 * 1024 * 1024  # of a large literal: the least S3 takes as a part
 
 _LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n\Z")
@@ -114,6 +116,7 @@ class Wire:
         self._ended: dict[bytes, Answer] = {}
         self._early: deque[Answer] = deque()  # came while we waited to send a literal
         self._stream: Stream | None = None
+        self._read = 0  # bytes of lines and small literals
         self.literal_bytes = literal_bytes
 
     def send(self, *parts: bytes) -> bytes:
@@ -142,8 +145,10 @@ class Wire:
 
     def _may_go_on(self, tag: bytes) -> bool:
         """The server's `+` for the literal announced; False when it ended the command instead."""
+        begin = self._read
         while tag not in self._ended:
             answer = self._next()
+            self._check_held(begin)
             check_alive(answer)
             if answer.tag == b"+":
                 return True
@@ -213,8 +218,10 @@ class Wire:
     def end_of(self, tag: bytes, take: Callable[[Answer], None]) -> Answer:
         """The end of the command; `take` gets each answer before it, so that nobody need hold them
         all. Raises AccountFault."""
+        begin = self._read
         while self._early or tag not in self._ended:
             answer = self.read()
+            self._check_held(begin)
             check_alive(answer)
             if answer.tag == b"*":
                 take(answer)
@@ -222,11 +229,16 @@ class Wire:
                 self._ended[answer.tag] = answer
         return self._ended.pop(tag)
 
+    def _check_held(self, begin: int) -> None:
+        if self._read - begin > HELD_BYTES:
+            raise fault("budget_exceeded")
+
     def _line(self) -> bytes:
         if self._stream:
             stream, self._stream = self._stream, None
             stream.skip()
         line = self._transport.readline()
+        self._read += max(len(line), ANSWER_BYTES)
         if not line.endswith(b"\r\n"):
             raise fault("protocol_error")
         return line
@@ -245,6 +257,7 @@ class Wire:
             if size > SINGLE_PUT_BYTES:
                 return [*segments, self._streamed(size, list(segments), name)]
             segments.append(Literal(size, self._transport.take(size)))
+            self._read += size
             start = 0
             line = self._behind_literal(self._line(), name)
         return [*segments, line[start:]]
