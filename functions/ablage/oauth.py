@@ -108,6 +108,11 @@ def provider_of(auth: str, settings: Settings) -> OAuthProvider:
     return OAuthProvider(**(vars(provider) | {"host": host, "port": int(port)}))
 
 
+def has_revocation(auth: str) -> bool:
+    """Whether access can be ended at the provider (RFC 7009)."""
+    return auth in PROVIDERS and bool(PROVIDERS[auth].revoke_url)
+
+
 def url(template: str, client: OAuthClient, settings: Settings) -> str:
     """Where to go for this client. On this machine alone `oauth_local_url` stands before the path.
 

@@ -10,10 +10,13 @@ from ablage.tenancy import TenantId
 from api.clock import now_epoch, now_text
 
 
+def new_job_id() -> str:
+    return f"job-{secrets.token_hex(10)}"
+
+
 def start_job(tenant: TenantId, kind: str, account: str, **more: Any) -> Job:
     """Should the message be lost, dispatch finds the job by its due key."""
-    job_id = f"job-{secrets.token_hex(10)}"
-    job = Job(tenant, job_id, kind, account, created_at=now_text(), **more)
+    job = Job(tenant, new_job_id(), kind, account, created_at=now_text(), **more)
     jobs.create(storage().table, job, now_epoch())
     send_job(job)
     return job

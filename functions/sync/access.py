@@ -13,6 +13,7 @@ from ablage.mailbox.faults import fault
 from ablage.mailbox.login import AccessToken, Credential
 from ablage.oauth import (
     APP_ONLY,
+    PROVIDERS,
     OAuthClient,
     grants_mail,
     is_issuer,
@@ -26,6 +27,7 @@ from ablage.store.grants import Code, Grant, Grants
 from ablage.store.secrets import Secret, Secrets
 from ablage.store.stack_secrets import StackSecret, StackSecrets
 from ablage.store.table import Table
+from ablage.tenancy import TenantId
 from sync.identity import IdentityProviders, Tokens
 
 EARLY_SECONDS = 300  # before its end a token is not begun with: a session outlasts it
@@ -70,7 +72,7 @@ class Access:
         provider = provider_of(account.auth, self._settings)
         if (account.host, account.port) != (provider.host, provider.port):
             raise fault("address_refused")  # a token goes to its provider and nowhere else
-        key = account.tenant, account.account_id, account.version
+        key = account.tenant, account.account_id, account.login_version
         cached = self._cache.get(key)
         if cached and not anew and self._now() < cached.until:
             return cached.token
@@ -209,6 +211,21 @@ class Access:
         newer = self._seal(account, tokens.refresh) if tokens.refresh else sealed
         held = self._held(account)
         return tokens if held.rotate(grant, newer, sealed) else None
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def revoked(self, tenant: TenantId, account_id: str, provider: str) -> bool:
+        """Whether a disconnected mailbox's access is over at its provider. Its token is forgotten
+        then."""
+        held = Grants(self._table, tenant, account_id)
+        sealed = held.to_revoke()
+        if sealed:
+            token = self._secrets.unseal(tenant, account_id, grants.REFRESH_TOKEN, sealed)
+            place = url(PROVIDERS[provider].revoke_url, OAuthClient(provider, ""), self._settings)
+            if not self._providers.revoke(place, token):
+                return False
+        held.forget_revoked()
+        return True
 
     # ---- both ------------------------------------------------------------------------------------
 

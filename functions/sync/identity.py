@@ -73,7 +73,7 @@ class IdentityProviders:
             status, _ = self._post(url, {"token": token})
         except AccountFault:
             return False
-        return status in {200, 400}
+        return 200 <= status < 300 or status == 400
 
     def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         end = self._clock() + CALL_SECONDS

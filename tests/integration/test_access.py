@@ -190,11 +190,11 @@ def test_a_failed_authorization_leaves_the_grant_before_alone(
     token(access, an_account())
     before = kept(aws)
 
-    grant_access(aws, provider, an_account(version=2), "eve@firma.de")
-    assert refusal(access, an_account(version=2)) == "wrong_mailbox"
+    grant_access(aws, provider, an_account(login_version=2), "eve@firma.de")
+    assert refusal(access, an_account(login_version=2)) == "wrong_mailbox"
 
     assert kept(aws) == before
-    assert token(access, an_account(version=2))
+    assert token(access, an_account(login_version=2))
 
 
 def test_an_id_token_for_another_client_or_of_another_issuer_is_refused(
@@ -439,9 +439,9 @@ def test_a_new_authorization_ends_a_refusal(
     clock.at += DAY
     assert refusal(access, an_account()) == "access_revoked"
 
-    grant_access(aws, provider, an_account(version=2))
+    grant_access(aws, provider, an_account(login_version=2))
 
-    assert token(access, an_account(version=2))
+    assert token(access, an_account(login_version=2))
     assert kept(aws).dead is None
 
 

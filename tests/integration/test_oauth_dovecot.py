@@ -129,7 +129,7 @@ def test_a_withdrawn_grant_is_seen_and_a_new_one_goes_on(a_place: Place) -> None
     a_place.provider.expire_access()
     assert a_place.look(account) == "access_revoked"
 
-    again = replace(account, version=2)
+    again = replace(account, version=2, login_version=2)
     grant_access(a_place.where, a_place.provider, again)
 
     a_place.server.append(PERSON, "INBOX", a_mail(2))

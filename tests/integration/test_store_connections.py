@@ -55,7 +55,7 @@ def test_equal_ids_of_two_tenants_are_apart(aws):
     connect(aws, aliases=("team@firma.de",))
     connect(aws, OTHER)
 
-    connections.disconnect(aws, OTHER, "anna")
+    connections.disconnect(aws, OTHER, "anna", "job-1", 1_000)
 
     assert own(aws) == {"anna@firma.de", "team@firma.de"}
     assert own(aws, OTHER) == {"anna@firma.de"}
@@ -67,7 +67,7 @@ def test_equal_ids_of_two_tenants_are_apart(aws):
     [
         (False, lambda aws: connect(aws, aliases=("team@firma.de",))),
         (True, lambda aws: alias(aws, "@firma.eu")),
-        (True, lambda aws: connections.disconnect(aws, ACME, "anna")),
+        (True, lambda aws: connections.disconnect(aws, ACME, "anna", "job-1", 1_000)),
     ],
     ids=["connect", "change", "disconnect"],
 )

@@ -64,7 +64,7 @@ def test_another_mailbox_of_equal_uidvalidity_is_read_from_its_begin(
     poll_once(tools_for(aws, server), connect(aws, server, "anna@gmail.com"))
 
     if is_reconnected:
-        connections.disconnect(aws, TENANT, "box")
+        connections.disconnect(aws, TENANT, "box", "job-1", 1_000)
         bob = connect(aws, server, "bob@gmail.com")
     else:
         change = {"username": "bob@gmail.com"}

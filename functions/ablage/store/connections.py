@@ -7,9 +7,11 @@ from typing import Any
 
 from ablage.accounts import Account, AccountState
 from ablage.errors import Conflict, NotFound
+from ablage.oauth import has_revocation
 from ablage.store import address_index, keys, projection
 from ablage.store.accounts import account_from_item, account_item, due_keys, state_item
-from ablage.store.grants import CODE
+from ablage.store.grants import CODE, retire_action
+from ablage.store.jobs import Job, job_item
 from ablage.store.storage import Storage
 from ablage.store.table import ConditionFailed, Item, Table, delete_action, put_action
 from ablage.store.table import update_action as update
@@ -104,9 +106,16 @@ def _same(standing: Account, wanted: Account) -> Connected:
 
 
 def change_account(
-    storage: Storage, tenant: TenantId, account_id: str, edit: Edit, sealed: Item | None
+    storage: Storage,
+    tenant: TenantId,
+    account_id: str,
+    edit: Edit,
+    sealed: Item | None,
+    *,
+    also: Callable[[Account], list[dict[str, Any]]] = lambda _: [],
 ) -> Account:
-    """The account as `edit` makes it of the one that stands there; `sealed` is a new secret.
+    """The account as `edit` makes it of the one that stands there; `sealed` is a new secret,
+    `also` what else its transaction writes.
 
     Raises NotFound `not_found`, what `edit` raises, Conflict `busy`.
     """
@@ -123,6 +132,7 @@ def change_account(
         more = _due_actions(storage.table, standing, account)
         if sealed is not None:
             more.append(_secret_action(account, sealed))
+        more += also(account)
         if _write(storage, account, before, more):
             return account
     raise Conflict("busy", "Too many writers of one account; try again.")
@@ -144,13 +154,27 @@ def _in_generation(account: Account, standing: Account) -> Account:
     return replace(account, generation=standing.generation + (not is_same))
 
 
-def disconnect(storage: Storage, tenant: TenantId, account_id: str) -> None:
-    """No more polls, no secret, no automatic filing. Own addresses and filed mail stay."""
+def disconnect(
+    storage: Storage, tenant: TenantId, account_id: str, job_id: str, now: int
+) -> Job | None:
+    """No more polls, no secret, no automatic filing. Own addresses and filed mail stay. The job, by
+    this id, that ends the access at the provider, where that can be asked to."""
 
     def edit(account: Account) -> Account:
         return replace(account, deleted=True, sync=False, filing_enabled=False, filing_since=None)
 
-    change_account(storage, tenant, account_id, edit, None)
+    def also(account: Account) -> list[dict[str, Any]]:
+        job = _revocation(account, job_id)
+        return [put_action(keys.job(tenant, job_id), job_item(job, now))] if job else []
+
+    return _revocation(change_account(storage, tenant, account_id, edit, None, also=also), job_id)
+
+
+def _revocation(account: Account, job_id: str) -> Job | None:
+    if not has_revocation(account.auth):
+        return None
+    preview = {"provider": account.auth}
+    return Job(account.tenant, job_id, "revoke", account.account_id, preview=preview)
 
 
 def repair_account(storage: Storage, tenant: TenantId, account_id: str) -> None:
@@ -184,9 +208,14 @@ def _due_actions(table: Table, standing: Account, account: Account) -> list[dict
     actions = [update(state, change, values)] if change else []
     if account.deleted:
         place = account.tenant, account.account_id
-        theirs = (keys.secret, keys.secret_code, keys.opened_secret)
-        actions += [delete_action(key(*place)) for key in theirs]
+        gone = retire_action if has_revocation(account.auth) else _forget_action
+        others = (keys.secret_code, keys.opened_secret)
+        actions += [gone(*place), *(delete_action(key(*place)) for key in others)]
     return actions
+
+
+def _forget_action(tenant: TenantId, account_id: str) -> dict[str, Any]:
+    return delete_action(keys.secret(tenant, account_id))
 
 
 def _write(

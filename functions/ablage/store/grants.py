@@ -18,6 +18,7 @@ from ablage.store.table import (
     Table,
     delete_action,
     put_action,
+    update_action,
 )
 from ablage.tenancy import TenantId
 
@@ -124,6 +125,20 @@ class Grants:
         goes_on = before is not None and before.sealed
         return self._finish(code, [] if goes_on else [self._put(before, item)])
 
+    def to_revoke(self) -> bytes | None:
+        """The token of a disconnected mailbox, which no login opens any more; None when there is
+        none, or the mailbox was connected anew (then its provider would end that access too)."""
+        item = self.table.get(keys.secret(self.tenant, self.account_id), consistent=True)
+        return item.get("sealed") if item and item["kind"] == REVOCATION else None
+
+    def forget_revoked(self) -> bool:
+        place, values = keys.secret(self.tenant, self.account_id), {":kind": REVOCATION}
+        try:
+            self.table.delete(place, condition="kind = :kind", values=values)
+        except ConditionFailed:
+            return False
+        return True
+
     def _put(self, before: Grant | None, item: Item) -> dict[str, Any]:
         """What is no grant that stands there (a password, a token to be revoked) is replaced."""
         known = {"schema": SCHEMA, "kind": REFRESH_TOKEN, "v": before.version + 1 if before else 1}
@@ -147,6 +162,12 @@ class Grants:
 
     def _code_place(self) -> Key:
         return keys.secret_code(self.tenant, self.account_id)
+
+
+def retire_action(tenant: TenantId, account_id: str) -> dict[str, Any]:
+    """Takes a token away from its mailbox and leaves it to be revoked."""
+    change = "SET kind = :kind REMOVE previous, dead, dead_client"
+    return update_action(keys.secret(tenant, account_id), change, {":kind": REVOCATION})
 
 
 def _grant(item: Item | None) -> Grant | None:

@@ -39,10 +39,10 @@ from api.accounts import (
     view,
 )
 from api.authorizations import client_of
-from api.clock import now
+from api.clock import now, now_epoch
 from api.completeness import looked_at, parked_mails
 from api.folders import check_folders, folder_views
-from api.job_start import start_job
+from api.job_start import new_job_id, send_job, start_job
 from api.ledger_views import MAILS_SHOWN
 from api.operations import operation
 from api.schemas import (
@@ -148,8 +148,12 @@ def change_account(
 
 @operation("DELETE", "/v1/accounts/{account}", "manage", status=204)
 def disconnect_account(account: PathId, caller: Calling) -> Response[None]:
-    """Disconnect: no more polls, the secret is deleted. Filed mail stays."""
-    connections.disconnect(storage(), caller.tenant, account)
+    """Disconnect: no more polls, the secret is gone. Filed mail stays.
+
+    Access that Google granted is ended there too, as soon as Google answers."""
+    job = connections.disconnect(storage(), caller.tenant, account, new_job_id(), now_epoch())
+    if job is not None:
+        send_job(job)
     return no_content()
 
 
