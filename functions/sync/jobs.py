@@ -23,7 +23,7 @@ from sync.folder_run import FolderRun
 from sync.follow import key_uidvalidity, remembering
 from sync.labels import Labels, labels_of
 from sync.plain_jobs import PLAIN_JOBS
-from sync.sync_account import MORE_SECONDS, Seen, save_state, session_of
+from sync.sync_account import MORE_SECONDS, Seen, keep_pace, save_state, session_of
 from sync.tools import Tools
 from sync.uploads import Settled
 from sync.walk import Slice, Walk
@@ -88,6 +88,7 @@ def _work(tools: Tools, job: Job, seen: Seen) -> None:
     syncing = SyncJob(tools, seen.account, job)
     try:
         with session_of(tools, seen.account) as session:
+            keep_pace(tools, seen, session)
             state = _listed(tools, seen, session)
             is_asked = job.kind == "sync" and not job.progress
             save_state(tools, seen, watched(state, tools.time()) if is_asked else state)

@@ -26,7 +26,7 @@ from ablage.store.cursors import (
 )
 from ablage.store.table import ConditionFailed, Table
 from ablage.tenancy import TenantId
-from sync.account_state import faulty, healthy, is_check_due, settled, with_news
+from sync.account_state import faulty, healthy, is_check_due, is_slow, settled, with_news
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
 from sync.labels import labels_of
@@ -171,6 +171,13 @@ def _keep_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> bo
     return is_importing
 
 
+def keep_pace(tools: Tools, seen: Seen, session: Session) -> None:
+    """After a throttle, as slowly as the provider's row says."""
+    if is_slow(seen.state, tools.time()):
+        session.pace.slow_down()
+        session.pace.per_second = provider_of(seen.account.host).slow_rate
+
+
 @dataclass
 class Fetch:
     """A slice of work at folders of one account, under its lease: what is new, and what was moved
@@ -198,6 +205,7 @@ class Fetch:
             return None
         if lease.slow_until > tools.epoch():
             self.session.pace.slow_down()
+        keep_pace(tools, self.seen, self.session)
         share = self._share(lease)
         before = share.bytes_left
         self._finished = False

@@ -164,9 +164,9 @@ def test_a_lost_connection_is_made_once_more_and_not_for_ever(
 
 
 def test_a_first_import_shows_as_syncing_until_all_is_read(aws: Storage, hostile: Hostile) -> None:
-    server = hostile(inbox(lambda: 3, lambda *_: False))
+    server = hostile(inbox(lambda: 210, lambda *_: False))
     account = connect_mailbox(aws, server, "u@example.com")
-    little = tools_for(aws, server, slice_bytes=0)
+    little = tools_for(aws, server, slice_bytes=1)
 
     poll_once(little, account)
     shown = [state_of(aws, account).status]
@@ -174,4 +174,30 @@ def test_a_first_import_shows_as_syncing_until_all_is_read(aws: Storage, hostile
     shown.append(state_of(aws, account).status)
 
     assert shown == ["syncing", "ok"]
-    assert len(keys_of(aws)) == 3
+    assert len(keys_of(aws)) == 210
+
+
+def test_after_a_throttle_mail_is_fetched_slowly_for_an_hour(
+    aws: Storage, hostile: Hostile
+) -> None:
+    server = hostile(inbox(lambda: 8, lambda *_: False))
+    account = connect_mailbox(aws, server, "u@example.com")
+    state = replace(state_of(aws, account), slow_until=int(BEGIN) + HOUR)
+
+    put_account(aws, account, state)
+    poll_once(tools_for(aws, server, now=lambda: BEGIN), account)
+
+    fetches = [line for line in server.heard if b"BODY" in line]
+    assert [line.split()[3] for line in fetches] == [b"5:8", b"1:4"]
+    assert sorted(key.uid for key in keys_of(aws)) == list(range(1, 9))
+
+
+def test_after_that_hour_it_is_fetched_as_ever(aws: Storage, hostile: Hostile) -> None:
+    server = hostile(inbox(lambda: 8, lambda *_: False))
+    account = connect_mailbox(aws, server, "u@example.com")
+    state = replace(state_of(aws, account), slow_until=int(BEGIN) + HOUR)
+
+    put_account(aws, account, state)
+    poll_once(tools_for(aws, server, now=lambda: BEGIN + HOUR), account)
+
+    assert sum(b"BODY" in line for line in server.heard) == 1

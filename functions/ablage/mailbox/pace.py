@@ -1,22 +1,31 @@
 """How many commands may be in flight: carefully at first, more with each clean round, one at a time
 once something went wrong."""
 
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 START = 2
 MOST = 8  # as fast as any more, and the least is lost with the connection [imap-sync 1]
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 LEAST_SET_BYTES = 500
 
+T = TypeVar("T")
+
 
 @dataclass
 class Pace:
     """`most` is the provider's; `depth` is how many may be in flight now: one for the rest of the
-    session once there was trouble. `suspect` is the UID the server was at when the session broke, 0
-    while that is not known."""
+    session once there was trouble. `per_second` mails are asked for in a second at most, 0 for as
+    many as come. `suspect` is the UID the server was at when the session broke, 0 while that is not
+    known. `clock` counts seconds, `sleep` waits."""
 
     most: int = MOST
     set_bytes: int = SET_BYTES
+    per_second: int = 0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     had_trouble: bool = field(default=False, init=False)
     suspect: int = field(default=0, init=False)
     depth: int = field(init=False)
@@ -28,6 +37,16 @@ class Pace:
     def slow_down(self) -> None:
         """One at a time: there was trouble lately."""
         self.depth = self.most = 1
+
+    def portions(self, mails: Sequence[T]) -> Iterator[Sequence[T]]:
+        """All, or what may be asked for in a second, a second apart."""
+        size = self.per_second or max(len(mails), 1)
+        for start in range(0, len(mails), size):
+            began = self.clock()
+            yield mails[start : start + size]
+            rest = began + 1 - self.clock()
+            if self.per_second and rest > 0 and start + size < len(mails):
+                self.sleep(rest)
 
     def clean(self) -> None:
         """A command ended well; a round is as many as were in flight."""

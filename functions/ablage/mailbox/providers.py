@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 GB = 1_000_000_000
 DAY_BYTES = 4 * GB  # of mail fetched from one account in a day
+SLOW_RATE = 4  # imapsync's preset for Microsoft 365, where throttles end [imapsync#272]
 
 
 @dataclass(frozen=True)
 class Provider:
     """`hosts` are host names or their endings; `depth` is how many FETCH commands may be in
     flight at most, `day_bytes` how much is fetched of one account in a day (UTC); `offers` are the
-    capabilities for a login that the greeting does not tell."""
+    capabilities for a login that the greeting does not tell, `slow_rate` how many mails are fetched
+    in a second for an hour after the provider asked for patience."""
 
     name: str
     hosts: tuple[str, ...]
@@ -19,6 +21,7 @@ class Provider:
     source: str
     offers: frozenset[str] = frozenset()
     day_bytes: int = DAY_BYTES
+    slow_rate: int = SLOW_RATE
 
 
 # Their greetings tell none; both document XOAUTH2 with an initial response, and PLAIN stands there

@@ -81,7 +81,10 @@ class Session:
         should_stop: Callable[[], bool],
         room: Callable[[], int] = lambda: FLIGHT_BYTES,
     ) -> Iterator[Result]:
-        return pull(self.wire, listed, self.pace, should_stop, room)
+        for portion in self.pace.portions(listed):
+            yield from pull(self.wire, portion, self.pace, should_stop, room)
+            if should_stop():
+                return
 
 
 @contextmanager
