@@ -10,7 +10,7 @@ from ablage.mail import Mail, read_mail
 from ablage.mail_parties import mail_identity, parties_of
 from ablage.matching import Parties
 from ablage.messages import Copy, Facts, sort_time, utc_text
-from ablage.store.raw_mail import RawKey, RawMetadata
+from ablage.store.raw_mail import NOT_STORED, RawKey, RawMetadata
 from ablage.store.rows import PARTY_BYTES, SNIPPET_BYTES, cut
 from ablage.store.storage import Storage
 
@@ -19,6 +19,7 @@ SHOWN_PARTIES = 10
 MAIL_ID_BYTES = 250
 EXPIRES_BEFORE_RAW = 2 * 86400  # seconds: an item never promises bytes that are gone
 DATE_IMPLAUSIBLE, FAN_OUT_LIMITED, LIMITED = "date_implausible", "fan_out_limited", "limited"
+BODY_NOT_STORED = "body_not_stored"  # the server gives the header alone, or the mail is too large
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
     internal_date = _internal_date(metadata)
     sorted_at, implausible = sort_time(mail.headers.date, mail.headers.received, internal_date)
     parties, limited = parties_of(mail, metadata.role, metadata.flags, key.folder_id)
-    flags = {DATE_IMPLAUSIBLE: implausible, FAN_OUT_LIMITED: limited, LIMITED: mail.limited}
+    is_header = metadata.body == NOT_STORED
+    flags = {
+        DATE_IMPLAUSIBLE: implausible,
+        FAN_OUT_LIMITED: limited,
+        LIMITED: mail.limited or is_header,
+        BODY_NOT_STORED: is_header,
+    }
     return ReadCopy(
         key=key,
         job=job or metadata.job,

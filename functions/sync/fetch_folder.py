@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
-from ablage.errors import AccountFault
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
@@ -15,6 +14,7 @@ from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, mov
 from ablage.store.raw_mail import RawKey, RawMetadata
 from sync.folder_run import FolderRun
 from sync.labels import Labels
+from sync.problems import Problems
 from sync.tools import Tools, rfc3339
 from sync.uploads import Deposit
 from sync.walk import Slice, Walk
@@ -50,8 +50,8 @@ class Place:
         )
 
 
-def deposit_in(tools: Tools, place: Place) -> Deposit:
-    """A server without INTERNALDATE: the time the mail was fetched."""
+def deposit_in(tools: Tools, place: Place, over: str = "") -> Deposit:
+    """A server without INTERNALDATE: the time the mail was fetched. `over`: as `RawMail.put`."""
 
     def describe(mail: Fetched) -> tuple[RawKey, RawMetadata]:
         received_at = rfc3339(mail.received_at or tools.time())
@@ -59,7 +59,7 @@ def deposit_in(tools: Tools, place: Place) -> Deposit:
         return place.key(mail.uid), RawMetadata(received_at, mail.flags, role, place.job, own=own)
 
     note = place.labels.note if place.labels else None
-    return Deposit(tools.uploads, tools.storage.raw, describe, note)
+    return Deposit(tools.uploads, tools.storage.raw, describe, note, over)
 
 
 def count_run(tools: Tools, ran: FolderRun) -> None:
@@ -132,13 +132,16 @@ class FolderFetch:
         opened = self.session.examine(self.folder)
         self.cursor = self._cursor(opened)
         self.ran.uidvalidity = self.cursor.key_uidvalidity
+        problems = Problems(self)
         if self.cursor.room <= 0:
-            self._try_again(self.cursor.open_problems)
-        earlier = self.cursor.open_problems
+            problems.try_again(self.cursor.open_problems)
+        earlier = self.cursor.problems
         self._give_up_stuck()
         finished = self._walk_up(opened) and self._walk_down()
         if finished and self.has_mail:
-            self._try_again(earlier)
+            problems.try_again(problems.due(earlier))
+        if finished:
+            problems.park()
         return finished
 
     def _cursor(self, opened: FolderStatus) -> Cursor:
@@ -191,7 +194,7 @@ class FolderFetch:
             uidnext = self.told.uidnext
         seen = replace(self.cursor, uidnext_seen=uidnext)
         if self._is_begun:
-            self._move(seen)
+            self.move(seen)
         else:
             self.cursor = seen  # written with what the import does first
         return True
@@ -227,7 +230,7 @@ class FolderFetch:
         uids = [uid for uid in self.session.new_uids(above, since.date()) if uid < below]
         if not self._walk(uids[::-1], lambda cursor, edge: replace(cursor, low=edge), since):
             return False
-        self._move(self.cursor.imported())
+        self.move(self.cursor.imported())
         return True
 
     def _walk(
@@ -240,7 +243,7 @@ class FolderFetch:
         walk = Walk(
             self.session,
             self.share,
-            self._deposit(),
+            self.deposit(),
             self.ran,
             since=since,
             alone=cursor.stuck if cursor.stuck in uids else 0,
@@ -259,7 +262,7 @@ class FolderFetch:
         if cursor.stuck_tries >= PROBLEM_TRIES and cursor.room > 0:
             problem = Problem(cursor.stuck, "connection_lost")
             self.tools.summary.count("problems")
-            self._move(replace(cursor, stuck=0, stuck_tries=0).with_problems([problem]))
+            self.move(replace(cursor, stuck=0, stuck_tries=0).with_problems([problem]))
 
     def _commit(self, walk: Walk, moved: Callable[[Cursor, int], Cursor]) -> None:
         cursor = self.cursor.with_problems(walk.problems)
@@ -272,53 +275,18 @@ class FolderFetch:
             cursor = replace(cursor, stuck=0, stuck_tries=0)
         self.tools.summary.count("problems", len(walk.problems))
         walk.problems.clear()
-        self._move(cursor)
+        self.move(cursor)
 
-    def _try_again(self, again: Sequence[Problem]) -> None:
-        """One by one, so that each counts its own tries. Raises AccountFault."""
-        if not again or self.share.is_over():
-            return
-        found = sift(self.labels, self.ran, self.session.list_sizes(sorted(p.uid for p in again)))
-        listed = {mail.uid: mail for mail in found}
-        self._forget({problem.uid for problem in again} - listed.keys())
-        for problem in sorted(again, key=lambda problem: (problem.tries, problem.uid)):
-            if problem.uid in listed and not self.share.is_over():
-                self._try_one(problem, listed[problem.uid])
+    def listed(self, uids: Sequence[int]) -> list[Listed]:
+        return sift(self.labels, self.ran, self.session.list_sizes(uids))
 
-    def _try_one(self, problem: Problem, mail: Listed) -> None:
-        """The try is written before it is made: a mail that breaks the session each time is not
-        tried for ever. It counts only while the server hands out other mail."""
-        counted = replace(problem, tries=problem.tries + 1)
-        is_counted = self.has_mail
-        if is_counted:
-            self._move(self.cursor.with_problems([counted]))
-        walk = Walk(self.session, self.share, self._deposit(), self.ran)
-        try:
-            walk.run([mail.uid], lambda: None)
-        except AccountFault as fault:
-            if not is_counted and fault.code != "server_unavailable":
-                self._move(self.cursor.with_problems([counted]))
-            raise
-        self.has_mail |= walk.has_mail
-        if walk.is_done(problem.uid):
-            self._settle(problem, walk)
+    def place(self) -> Place:
+        return Place(self.account, self.folder, self.cursor.key_uidvalidity, labels=self.labels)
 
-    def _settle(self, problem: Problem, walk: Walk) -> None:
-        if not walk.problems:
-            self._forget({problem.uid})
-        elif walk.problems[0].code == "too_large":
-            self._move(self.cursor.with_problems([replace(problem, code="too_large")]))
+    def deposit(self, over: str = "") -> Deposit:
+        return deposit_in(self.tools, self.place(), over)
 
-    def _forget(self, uids: set[int]) -> None:
-        left = tuple(problem for problem in self.cursor.problems if problem.uid not in uids)
-        self._move(replace(self.cursor, problems=left))
-
-    def _deposit(self) -> Deposit:
-        uidvalidity = self.cursor.key_uidvalidity
-        place = Place(self.account, self.folder, uidvalidity, labels=self.labels)
-        return deposit_in(self.tools, place)
-
-    def _move(self, cursor: Cursor) -> None:
+    def move(self, cursor: Cursor) -> None:
         """Written when something changed, or nothing was ever written."""
         if cursor == self.cursor and cursor.version:
             return

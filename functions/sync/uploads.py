@@ -64,7 +64,7 @@ Outcome = tuple[int, int, "Future[bool]"]  # UID, size
 
 class Deposit:
     """The mails of one folder. `describe` gives a mail's key and metadata; `note` hears of each UID
-    that is settled."""
+    that is settled; `over` as `RawMail.put`."""
 
     def __init__(
         self,
@@ -72,11 +72,13 @@ class Deposit:
         raw: RawMail,
         describe: Callable[[Fetched], tuple[RawKey, RawMetadata]],
         note: Callable[[int], None] | None = None,
+        over: str = "",
     ) -> None:
         self._uploads = uploads
         self._raw = raw
         self._describe = describe
         self._settle = note
+        self._over = over
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self.underway = 0
 
@@ -88,8 +90,11 @@ class Deposit:
         if isinstance(body, Stream):
             self._put_stream(mail.uid, body, key, metadata)
         else:
-            future = self._uploads.submit(mail.size, lambda: self._raw.put(key, body, metadata))
+            future = self._uploads.submit(mail.size, lambda: self._put(key, body, metadata))
             self._note(mail.uid, mail.size, future)
+
+    def _put(self, key: RawKey, body: bytes, metadata: RawMetadata) -> bool:
+        return self._raw.put(key, body, metadata, self._over)
 
     def settled(self, *, wait: bool = False) -> list[Settled]:
         """Since the last time; with `wait` at least one of what is underway. Raises what an upload
@@ -122,7 +127,7 @@ class Deposit:
                     parts.append(self._uploads.submit(len(piece), _part(upload, number, piece)))
             finally:
                 wait(parts)  # a part that comes after the upload was aborted would stay for ever
-            is_new = upload.complete([part.result() for part in parts])
+            is_new = upload.complete([part.result() for part in parts], self._over)
         done: Future[bool] = Future()
         done.set_result(is_new)
         self._note(uid, body.size, done)

@@ -9,6 +9,7 @@ from datetime import date
 from ablage.accounts import Account, Folder, uidvalidity_in
 from ablage.mailbox import connection, folders, gmail, status
 from ablage.mailbox.connection import Bounds, Mailbox
+from ablage.mailbox.header_only import fetch_header
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
@@ -74,6 +75,9 @@ class Session:
 
     def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
         return status.list_sizes(self.wire, uids, gmail.ITEMS if self.is_gmail else b"")
+
+    def header(self, uid: int) -> bytes | None:
+        return fetch_header(self.wire, uid)
 
     def pull(
         self,

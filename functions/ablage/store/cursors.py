@@ -12,7 +12,7 @@ The cursor only ever moves over mail that is stored, gone, or recorded as a prob
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from ablage.accounts import uidvalidity_in
 from ablage.store import keys
@@ -30,15 +30,22 @@ _FOLDER = "FOLDER#"
 class Problem:
     """A mail we could not store: `too_large`, `unfetchable`, `connection_lost`. Passed over by the
     cursor, tried again with the folder's next new mail until `tries` is PROBLEM_TRIES (`too_large`
-    never). While open it is never dropped."""
+    never), then parked: its header was asked for (`has_header`), its body is once a week, last `at`
+    (epoch seconds). While open it is never dropped."""
 
     uid: int
     code: str
     tries: int = 1
+    at: int = 0
+    has_header: bool = False
+
+    @property
+    def may_come(self) -> bool:
+        return self.code != "too_large"
 
     @property
     def is_open(self) -> bool:
-        return self.code != "too_large" and self.tries < PROBLEM_TRIES
+        return self.may_come and self.tries < PROBLEM_TRIES
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ def cursor_item(cursor: Cursor, fence: int) -> Item:
         "uidnext_seen": cursor.uidnext_seen,
         "since": cursor.since,
         "ceiling": cursor.ceiling,
-        "problems": [{"uid": p.uid, "code": p.code, "tries": p.tries} for p in cursor.problems],
+        "problems": [asdict(problem) for problem in cursor.problems],
         "stuck": cursor.stuck,
         "stuck_tries": cursor.stuck_tries,
         "version": cursor.version,
@@ -128,7 +135,7 @@ def cursor_from_item(folder_id: str, item: Item) -> Cursor:
         uidnext_seen=item.get("uidnext_seen"),
         since=item.get("since"),
         ceiling=item["ceiling"],
-        problems=tuple(Problem(p["uid"], p["code"], p["tries"]) for p in item["problems"]),
+        problems=tuple(Problem(**problem) for problem in item["problems"]),
         stuck=item["stuck"],
         stuck_tries=item["stuck_tries"],
         version=item["version"],

@@ -55,15 +55,20 @@ class QuickPut:
         while self._idle:
             self._idle.pop().close()
 
-    def put(self, key: str, body: bytes, headers: dict[str, str]) -> bool:
-        """Store it unless it is there; False when it was. Checked by S3 against its SHA-256, which
-        it keeps. Raises ClientError, OSError or HTTPException when every attempt failed."""
+    def put(self, key: str, body: bytes, headers: dict[str, str], over: str = "") -> bool:
+        """Store it unless the key is taken, by another object than that of ETag `over`; False when
+        it was. Checked by S3 against its SHA-256, which it keeps. Raises ClientError, OSError or
+        HTTPException when every attempt failed."""
         digest = hashlib.sha256(body)
-        headers = headers | {
-            "If-None-Match": "*",
-            "X-Amz-Content-SHA256": digest.hexdigest(),
-            "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
-        }
+        condition = {"If-Match": over} if over else {"If-None-Match": "*"}
+        headers = (
+            headers
+            | condition
+            | {
+                "X-Amz-Content-SHA256": digest.hexdigest(),
+                "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
+            }
+        )
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 status, answer = self._send(key, body, headers)

@@ -21,6 +21,7 @@ _KEY = re.compile(
 _FLAG = re.compile(r"[\x21-\x7e]{1,64}")
 FLAGS_BYTES = 1024  # AWS allows 2 KB of user metadata in all
 CONTENT_TYPE = "message/rfc822"
+NOT_STORED = "not_stored"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class RawMetadata:
     """`received_at` is INTERNALDATE as RFC 3339 UTC (`Z`); `role` as in `ablage.accounts.Folder`;
     `job` asked for it; `own` is the account's own address where it is ASCII, so that match can look
     it up before it knows the account; `stored_at` (epoch seconds) is when S3 took it, known when
-    read."""
+    read; `body` is NOT_STORED where the header alone is."""
 
     received_at: str
     flags: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class RawMetadata:
     job: str | None = None
     stored_at: int = field(default=0, compare=False)
     own: str = ""
+    body: str = ""
 
     def wire(self) -> dict[str, str]:
         """S3 user metadata: printable ASCII; flags that are not are left out, and those beyond
@@ -78,14 +80,15 @@ class RawMetadata:
             flags = flags[:FLAGS_BYTES].rpartition(" ")[0]
         wire = {"received": self.received_at, "flags": flags, "role": self.role}
         own = self.own if self.own.isascii() else ""
-        more = {"job": self.job or "", "own": own}
+        more = {"job": self.job or "", "own": own, "body": self.body}
         return wire | {name: value for name, value in more.items() if value}
 
     @classmethod
     def from_wire(cls, wire: dict[str, str], stored_at: int = 0) -> "RawMetadata":
         flags = tuple(wire.get("flags", "").split())
         role, job = wire.get("role", ""), wire.get("job")
-        return cls(wire.get("received", ""), flags, role, job, stored_at, wire.get("own", ""))
+        own, body = wire.get("own", ""), wire.get("body", "")
+        return cls(wire.get("received", ""), flags, role, job, stored_at, own, body)
 
 
 class RawMail:
@@ -96,14 +99,26 @@ class RawMail:
         self._quick = QuickPut(client, bucket)
         self.bucket = bucket
 
-    def put(self, key: RawKey, body: bytes, metadata: RawMetadata) -> bool:
-        """Store it unless it is there; False when it was."""
+    def put(self, key: RawKey, body: bytes, metadata: RawMetadata, over: str = "") -> bool:
+        """Store it unless it is there; False when it was. `over`: the ETag of a header alone, which
+        the mail may replace."""
         headers = {f"x-amz-meta-{name}": value for name, value in metadata.wire().items()}
-        return self._quick.put(key.text, body, headers | {"Content-Type": CONTENT_TYPE})
+        return self._quick.put(key.text, body, headers | {"Content-Type": CONTENT_TYPE}, over)
 
     def multipart(self, key: RawKey, metadata: RawMetadata) -> AbstractContextManager[Multipart]:
         """For a mail over SINGLE_PUT_BYTES."""
         return multipart(self._client, self.bucket, key.text, metadata.wire(), CONTENT_TYPE)
+
+    def header_stored(self, key: RawKey) -> str:
+        """The ETag, where a header alone is stored; else empty."""
+        try:
+            answer = self._client.head_object(Bucket=self.bucket, Key=key.text)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return ""
+            raise
+        is_header = answer["Metadata"].get("body") == NOT_STORED
+        return str(answer["ETag"]) if is_header else ""
 
     def get(self, key: RawKey) -> tuple[bytes, RawMetadata]:
         """Raises NotFound `raw_missing`: expired, or never stored."""
