@@ -154,16 +154,38 @@ def _list_part(wire: Wire, uids: Sequence[int], more: bytes) -> list[Listed]:
     """NO may come behind part of the answers: what came counts. BAD may be about the length of the
     line: half of it."""
     rows: list[Listed] = []
+
+    def take(told: Answer | re.Match[bytes]) -> None:
+        row = _row(told) if isinstance(told, re.Match) else _listed(told)
+        if row:
+            rows.append(row)
+
     for part in uid_sets(uids):
         command = b"UID FETCH " + part + b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
-        status, answers = wire.finish(wire.send(command))
-        rows += [row for answer in answers if (row := _listed(answer))]
-        if status == b"BAD" and len(uids) > 1:
+        ended = wire.end_of(wire.send(command), take, _ROW)
+        check_ready(ended)
+        if ended.name == b"BAD" and len(uids) > 1:
             middle = len(uids) // 2
             return _list_part(wire, uids[:middle], more) + _list_part(wire, uids[middle:], more)
-        if status == b"BAD":
+        if ended.name == b"BAD":
             raise fault("protocol_error")
     return rows
+
+
+# As most servers answer what we ask: in our order, flags without quotes
+_ROW = re.compile(
+    rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]*)\)"
+    rb' INTERNALDATE "([^"\\\r\n]{1,40})" RFC822\.SIZE (\d{1,19})\)\r\n'
+)
+
+
+def _row(told: re.Match[bytes]) -> Listed | None:
+    uid, flags, date, size = told.groups()
+    number_of = as_uid(uid)
+    if number_of is None:
+        return None
+    words = tuple(flags.decode("latin-1").split())
+    return Listed(number_of, int(size), internal_date(date), flags=words)
 
 
 def _listed(answer: Answer) -> Listed | None:
