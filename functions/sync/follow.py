@@ -27,6 +27,8 @@ from sync.labels import labels_of
 from sync.tools import Tools
 from sync.walk import Slice, Walk
 
+TRIES = 5  # sessions broken in a row: a mail that may break each is left where it is
+BROKEN = {"server_hung_up", "timeout", "protocol_error", "budget_exceeded"}  # not an outage
 SLACK = timedelta(days=1)  # clocks differ, and a slice may have been cut off
 
 
@@ -47,7 +49,8 @@ class Following:
     def run(self) -> int | None:
         """How many mails were found; None when the share was used up before the end. Raises
         AccountFault. Another folder may be open behind it."""
-        if self.listed or not followed(self.account, self.state) or not self._may_follow():
+        is_given_up = self.state.tries >= TRIES and self.state.code in BROKEN
+        if self.listed or is_given_up or not self._may_follow():
             return 0
         found = self.session.folders()
         now = replace(self.state, folders=found)
@@ -58,6 +61,8 @@ class Following:
         return sum(ran.stored + ran.already for ran in self.ran)
 
     def _may_follow(self) -> bool:
+        if not followed(self.account, self.state):
+            return False
         return get_policy(self.tools.storage.table, self.account.tenant).follow_moves
 
     def _first_new(self, folder: Folder) -> int:

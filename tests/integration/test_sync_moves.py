@@ -34,6 +34,7 @@ from ablage.store.jobs import Job, create
 from ablage.store.storage import Storage
 from match.handler import lambda_handler as match
 from sync.fetch_folder import missing
+from sync.follow import TRIES
 from sync.jobs import run_job
 
 PROJECTS = folder_id(b"Projekte")
@@ -359,6 +360,27 @@ def test_a_session_that_breaks_while_searching_searches_again(
     assert (first, broken, searched) == (True, [False, False], [True, True])
     assert between == []
     assert [(key.folder_id, key.uid) for key in keys_of(aws)] == [(PROJECTS, 31)]
+
+
+def test_a_search_that_breaks_every_session_is_given_up(
+    aws: Storage, hostile: Callable[[Script], HostileImap]
+) -> None:
+    moving = Moving()
+    server = hostile(inbox(lambda: 1, moving))
+    account = connect_mailbox(aws, server, "u@example.com")
+    began = tools_for(aws, server).now()
+
+    def poll_at(hour: int) -> dict[str, int]:
+        return poll_once(tools_for(aws, server, now=lambda: began + 3600 * hour), account)
+
+    poll_at(0)
+    moving.has_moved, moving.breaks = True, 99
+    counts = [poll_at(2 * hour) for hour in range(1, TRIES + 2)]
+
+    assert all("moved_before_sync" not in each for each in counts[:-1])
+    assert counts[-1]["moved_before_sync"] == 1
+    assert state_of(aws, account).status == "ok"
+    assert cursor_of(aws, account).uidnext_seen == 3
 
 
 def test_a_leap_of_uids_is_how_some_servers_count(
