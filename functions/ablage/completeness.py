@@ -76,7 +76,7 @@ def _outside(account: AccountStanding, since: str, until: str) -> Iterator[Open]
     if account.looked_at is None or until > account.looked_at:
         yield _not_looked_at(account)
     if account.has_more:
-        yield Open("waiting", "Mail is known that waits to be fetched; within minutes.")
+        yield Open("waiting", "Mail is known that waits to be fetched; it goes on by itself.")
 
 
 def _not_looked_at(account: AccountStanding) -> Open:

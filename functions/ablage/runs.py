@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 RUN_DAYS = 90  # how long a row is kept
-COUNTS = ("listed", "stored", "already", "gone", "older", "parked", "moved_before_sync", "bytes")
+COUNTS = ("listed", "stored", "already", "gone", "left_out", "parked", "moved_before_sync", "bytes")
 
 
 @dataclass(frozen=True)
 class Run:
-    """`at`: RFC 3339 UTC to the second, when it ended. `why`: `poll`, `more` (leftover work), or a
-    job's id. Numbers of mails: `listed` is what it got through, `stored` now, `already` in the
-    bucket, `gone` since the listing, `older` than the account reads, `parked` (there, but not to be
-    had); `moved_before_sync` vanished from the folder before they were listed. `bytes` of bodies
-    fetched; `low` to `high` is the range of UIDs got through, 0 and 0 when there were none."""
+    """`at`: RFC 3339 UTC to the second, when it ended. `why`: `poll`, `more` (leftover work),
+    `follow` (it was searched for moved mail), or a job's id. Numbers of mails: `listed` is what it
+    got through, `stored` now, `already` in the bucket, `gone` since the listing, `left_out` (older
+    than the account reads, or by its labels), `parked` (there, but not to be had);
+    `moved_before_sync` vanished before they were listed, and were not found elsewhere. `bytes`
+    of bodies fetched; `low` to `high` is the range of UIDs got through, 0 and 0 without any."""
 
     folder_id: str
     at: str
@@ -23,7 +24,7 @@ class Run:
     stored: int = 0
     already: int = 0
     gone: int = 0
-    older: int = 0
+    left_out: int = 0
     parked: int = 0
     moved_before_sync: int = 0
     bytes: int = 0

@@ -69,7 +69,7 @@ def folder_standing(
 def _importing(cursor: Cursor | None) -> tuple[int, int] | None:
     if cursor is None or not cursor.since:
         return None
-    return cursor.high + 1, cursor.ceiling
+    return cursor.high + 1, cursor.low - 1
 
 
 def _parked(cursor: Cursor | None) -> tuple[Parked, ...]:
@@ -91,7 +91,7 @@ def folder_view(
         name=folder[1],
         complete=not found,
         open=[open_view(each) for each in found],
-        read_to=cursor.high if cursor else None,
+        read_to=cursor.top if cursor else None,
         parked=parked_views(cursor) if cursor else [],
         ledger=sums_view(summed(runs), more=more),
     )

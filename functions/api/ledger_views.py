@@ -1,5 +1,7 @@
 """The ledger and what is open, as callers read them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from ablage.completeness import Open
@@ -12,21 +14,25 @@ REASONS = {
     "connection_lost": "Each time it is asked for the connection ends.",
 }
 MAILS_SHOWN = 100
+Why = Literal["poll", "more", "follow", "job"]
+_WHY: dict[str, Why] = {"poll": "poll", "more": "more", "follow": "follow"}
 
 
 class RunView(BaseModel):
     at: str
     folder: str
-    why: str = Field(description="poll, more (leftover work), or job.")
+    why: Why = Field(description="more: leftover work; follow: searched for moved mail.")
     job: str | None
     uidvalidity: int
     listed: int = Field(description="Mails it got through: the sum of the next five.")
     stored: int
     already_had: int
     gone: int = Field(description="Vanished between their listing and their reading.")
-    older: int = Field(description="Received before `sync_since`.")
+    left_out: int = Field(description="Received before `sync_since`, or left out by its labels.")
     parked: int = Field(description="There, but could not be stored.")
-    moved_before_sync: int = Field(description="Vanished before they were listed.")
+    moved_before_sync: int = Field(
+        description="Vanished before they were listed, and not found elsewhere."
+    )
     bytes: int
     uid_low: int | None
     uid_high: int | None
@@ -40,7 +46,8 @@ class ParkedView(BaseModel):
     code: str
     detail: str
     tries: int
-    given_up: bool = Field(description="It is not tried again.")
+    given_up: bool = Field(description="Never tried again; else with new mail, then once a week.")
+    filed_by_header: bool = Field(description="Its header came, and was stored and filed.")
 
 
 class OpenView(BaseModel):
@@ -56,7 +63,7 @@ class SumsView(BaseModel):
     stored: int
     already_had: int
     gone: int
-    older: int
+    left_out: int
     parked: int
     moved_before_sync: int
     bytes: int
@@ -68,7 +75,9 @@ class FolderCompletenessView(BaseModel):
     name: str | None
     complete: bool
     open: list[OpenView] = Field(description="Why mail may be missing.")
-    read_to: int | None = Field(description="Every UID up to it was looked at.")
+    read_to: int | None = Field(
+        description="Every UID up to it was looked at, but for those of an import that goes on."
+    )
     parked: list[ParkedView]
     ledger: SumsView
 
@@ -85,18 +94,18 @@ class CompletenessView(BaseModel):
 
 
 def run_view(run: Run) -> RunView:
-    is_job = run.why not in ("poll", "more")
+    why = _WHY.get(run.why, "job")
     return RunView(
         at=run.at,
         folder=run.folder_id,
-        why="job" if is_job else run.why,
-        job=run.why if is_job else None,
+        why=why,
+        job=run.why if why == "job" else None,
         uidvalidity=run.uidvalidity,
         listed=run.listed,
         stored=run.stored,
         already_had=run.already,
         gone=run.gone,
-        older=run.older,
+        left_out=run.left_out,
         parked=run.parked,
         moved_before_sync=run.moved_before_sync,
         bytes=run.bytes,
@@ -117,7 +126,8 @@ def parked_views(cursor: Cursor) -> list[ParkedView]:
             code=problem.code,
             detail=REASONS.get(problem.code, "It could not be stored."),
             tries=problem.tries,
-            given_up=not problem.is_open,
+            given_up=not problem.may_come,
+            filed_by_header=problem.has_header,
         )
         for problem in cursor.problems
     ]

@@ -24,6 +24,7 @@ from ablage.store.policies import get_policy
 from sync.fetch_folder import Place, count_run, deposit_in, sift, since_of
 from sync.folder_run import FolderRun
 from sync.labels import labels_of
+from sync.ledger import FOLLOW, write_run
 from sync.tools import Tools
 from sync.walk import Slice, Walk
 
@@ -100,6 +101,7 @@ class Following:
 
         finished = walk.run(self.session.new_uids(above, since.date()), commit)
         count_run(self.tools, ran)
+        write_run(self.tools, self.account, ran, FOLLOW)
         self.tools.summary.count("followed", ran.stored)
         return finished
 

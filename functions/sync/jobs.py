@@ -22,6 +22,7 @@ from sync.fetch_folder import Place, as_time, deposit_in, since_of
 from sync.folder_run import FolderRun
 from sync.follow import key_uidvalidity, remembering
 from sync.labels import Labels, labels_of
+from sync.ledger import write_run
 from sync.plain_jobs import PLAIN_JOBS
 from sync.sync_account import MORE_SECONDS, Seen, keep_pace, save_state, session_of
 from sync.tools import Tools
@@ -189,9 +190,12 @@ class SyncJob:
             after = _after(before, walk, copies) | {"finished": int(finished)}
             self._save(folder, after, gets_on=finished or walk.edge > before["high"])
 
-        if not walk.run(uids, commit):
-            return False
-        commit(finished=True)
+        try:
+            if not walk.run(uids, commit):
+                return False
+            commit(finished=True)
+        finally:
+            write_run(self.tools, self.account, ran, self.job.job_id)
         return True
 
     def _progress(self, folder: Folder, uidvalidity: int) -> Progress:

@@ -30,6 +30,7 @@ from sync.account_state import faulty, healthy, is_check_due, is_slow, settled, 
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
 from sync.labels import labels_of
+from sync.ledger import MORE, POLL, write_run
 from sync.tools import Tools
 from sync.walk import Slice
 
@@ -263,6 +264,7 @@ class Fetch:
             return True
         finally:
             self.has_news |= fetch.has_news
+            write_run(self.tools, self.seen.account, fetch.ran, POLL if self.is_live else MORE)
 
     def _left(self, lease: Lease, spent: int) -> Lease:
         tools = self.tools

@@ -125,7 +125,7 @@ def test_the_last_look_is_the_last_that_was_due(mailbox):
 def test_what_is_open_is_told_by_folder(mailbox):
     parked = Cursor(INBOX, 7, high=90, version=1).with_problems([Problem(40, "too_large")])
     move_cursor(mailbox.table, ACME, "anna", parked, 1)
-    importing = Cursor(SENT, 7, high=10, since=ago(days=30), ceiling=80, version=1)
+    importing = Cursor(SENT, 7, high=10, since=ago(days=30), ceiling=90, low=81, version=1)
     move_cursor(mailbox.table, ACME, "anna", importing, 1)
     put_run(mailbox, 9, SENT, moved_before_sync=2)
 
