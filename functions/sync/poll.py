@@ -61,6 +61,9 @@ def _poll_one(tools: Tools, seen: Seen) -> None:
     if not tools.can_start():
         tools.summary.count("not_started")
         return
+    if tools.hosts.is_down(seen.account.host):
+        tools.summary.count("host_down")
+        return
     tools.summary.count("polled")
     poll_account(tools, seen)
 

@@ -291,9 +291,12 @@ class Fetch:
 @contextmanager
 def recording(tools: Tools, seen: Seen) -> Iterator[None]:
     """An AccountFault becomes the account's state."""
+    host = seen.account.host
     try:
         yield
+        tools.hosts.note(host, None)
     except AccountFault as fault:
+        tools.hosts.note(host, fault.code)
         tools.summary.count(f"fault_{fault.code}")
         state = faulty(seen.state, seen.account, fault, tools.time(), tools.jitter())
         save_state(tools, seen, state)

@@ -16,6 +16,7 @@ from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
 from sync.access import Access
 from sync.discovery import Resolve, resolve
+from sync.hosts import Hosts
 from sync.identity import IdentityProviders
 from sync.uploads import Uploads
 from sync.walk import Slice
@@ -35,6 +36,7 @@ class Tools:
     access: Access
     network: Network
     summary: Summary = field(default_factory=Summary)
+    hosts: Hosts = field(default_factory=Hosts)
     uploads: Uploads = field(default_factory=Uploads)
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic

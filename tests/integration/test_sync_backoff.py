@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from infra.local.imap_server import EmbeddedImap
 from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
 from tests.support.mailboxes import (
     TENANT,
@@ -17,8 +18,10 @@ from tests.support.mailboxes import (
 from tests.support.odd_inbox import answer, inbox
 from tests.support.polling import keys_of, poll_once
 
+from ablage.mailbox.network import Network
 from ablage.store import cursors, keys
 from ablage.store.storage import Storage
+from sync.hosts import Hosts
 from sync.poll import more
 
 Hostile = Callable[[Script], HostileImap]
@@ -201,3 +204,40 @@ def test_after_that_hour_it_is_fetched_as_ever(aws: Storage, hostile: Hostile) -
     poll_once(tools_for(aws, server, now=lambda: BEGIN + HOUR), account)
 
     assert sum(b"BODY" in line for line in server.heard) == 1
+
+
+def test_a_host_that_is_down_is_not_asked_for_each_of_its_mailboxes(
+    aws: Storage, imap: EmbeddedImap, user: str
+) -> None:
+    there = f"{imap.host}:{imap.port}"
+    network = Network(str(imap.ca_file), frozenset({"LOCALHOST:1", there}))  # nobody listens at 1
+    down = [
+        connect_mailbox(aws, imap, user, account_id=f"a{n:02}", port=1, host="LOCALHOST")
+        for n in range(12)
+    ]
+    well = connect_mailbox(aws, imap, user, account_id="well")
+    tools = tools_for(aws, imap, network=network)
+
+    counts = poll_once(tools, *down, well)
+
+    assert counts["fault_connect_failed"] == 5
+    assert counts["host_down"] == 7
+    assert state_of(aws, well).status == "ok"
+    assert [state_of(aws, account).code for account in down] == ["connect_failed"] * 5 + [None] * 7
+    counts = poll_once(tools_for(aws, imap, network=network), *down)
+    assert counts["fault_connect_failed"] == 5
+
+
+def test_one_mailbox_that_fails_is_no_outage_of_its_host() -> None:
+    hosts = Hosts()
+    for _ in range(6):
+        hosts.note("a", None)
+    for code in ["timeout"] * 6 + ["login_refused"] * 9:
+        hosts.note("a", code)
+        hosts.note("b", "login_refused")
+
+    assert not hosts.is_down("a")
+    assert not hosts.is_down("b")
+    for _ in range(20):
+        hosts.note("a", "timeout")
+    assert hosts.is_down("a")
