@@ -6,10 +6,12 @@ beside its figure. What needs the mail corpus, Dovecot or mbsync says so where i
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from tests.bench.faults import faults
 from tests.bench.filing import corpus_filed
 from tests.bench.idle import idle
 from tests.bench.interrupted import interrupted
@@ -31,11 +33,13 @@ FAMILIES: dict[str, Callable[[], dict[str, Any]]] = {
     "memory": peak_memory,
     "idle": idle,
     "interrupted": interrupted,
+    "faults": faults,
 }
 
 
 def main(only: str) -> None:
     logging.disable()  # standard output holds the report alone
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with their owner
     report: dict[str, Any] = {}
     for name in only.split(",") if only else FAMILIES:
         report |= FAMILIES[name]()

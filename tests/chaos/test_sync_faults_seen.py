@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.support.aws import fresh_aws
@@ -102,12 +103,9 @@ def as_usual(tools: Tools) -> Tools:
         (as_usual, TrustsSizes, "mis-keyed"),
     ],
 )
-def test_a_defect_is_found(
-    monkeypatch: pytest.MonkeyPatch, disguise: Disguise, socket: type[ScriptedSocket], found: str
-) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+def test_a_defect_is_found(disguise: Disguise, socket: type[ScriptedSocket], found: str) -> None:
     broken: Counter[str] = Counter()
-    with fresh_aws():
+    with fresh_aws(), mock.patch.object(time, "sleep"):
         for seed in range(SEEDS):
             run = Run(storage(), seed, disguise, socket, eager=True)
             run.to_the_end()

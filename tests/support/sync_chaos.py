@@ -1,27 +1,28 @@
-"""One seeded run of sync over a scripted mailbox and moto, with faults at both, and an oracle that
-knows from the script alone what must be stored.
+"""One seeded run of sync over a scripted mailbox and moto, with faults at both.
 
 faults armed    invocations as dispatch sends them: polls twice or late, leftover work; killed,
                 raced by a second worker, refused by AWS or the mail server
 disarmed        the following ticks, until nothing is left to do
-judged          every mail that is in the mailbox: stored once, under its own key, byte for byte;
-                nothing else; no cursor was ever written past a mail that S3 had not
+judged          by `sync_oracle`
 """
 
-import hashlib
+import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from random import Random
 from typing import Any
+from unittest import mock
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError, ClientError
+from infra.local.aws import lock_moto
+from tests.support.aws import fresh_aws
 from tests.support.events import sqs_event
 from tests.support.faulty_aws import (
     Attempt,
@@ -29,16 +30,14 @@ from tests.support.faulty_aws import (
     FaultyAws,
     LostError,
     Send,
-    has_stored,
     lose_answer,
     lose_request,
     meeting,
     refuse,
-    stored_in,
 )
 from tests.support.imap_troubles import a_mail, fitting
 from tests.support.interleaving import Killed
-from tests.support.mailboxes import connect_mailbox, state_of, tools_for
+from tests.support.mailboxes import connect_mailbox, tools_for
 from tests.support.scripted_imap import (
     Asked,
     Clock,
@@ -48,16 +47,16 @@ from tests.support.scripted_imap import (
     ScriptedSocket,
     Trouble,
 )
+from tests.support.sync_oracle import Oracle
 
 from ablage.observability import Summary
 from ablage.store import keys
-from ablage.store.cursors import Cursor, cursor_from_item, get_cursor
-from ablage.store.raw_mail import RawKey, parse_key
-from ablage.store.storage import Storage
+from ablage.store.storage import Storage, storage
 from ablage.tenancy import TenantId
 from sync.handler import Batch
 from sync.tools import Tools
 
+FAULTS, CHUNKS = 1000, 40
 S3_REFUSALS = {"SlowDown": 503, "InternalError": 500, "ConditionalRequestConflict": 409}
 TABLE_REFUSALS = {"ThrottlingException": 400, "InternalServerError": 500}
 GAPS = (0, 0, 0, 2, 300_000_000)  # of UIDs
@@ -68,7 +67,6 @@ QUIET_HOURS, QUIET_TURNS = 5, 16
 """Longer than any backoff; turns until all that was put off is done."""
 
 Disguise = Callable[[Tools], Tools]  # a worker with a defect, to show that the oracle finds it
-_deserialise = TypeDeserializer().deserialize
 
 
 @dataclass
@@ -83,8 +81,6 @@ class Run:
     eager: bool = False
     clock: Clock = field(default_factory=Clock)
     injected: Counter[str] = field(default_factory=Counter)
-    broken: Counter[str] = field(default_factory=Counter)
-    cursors_seen: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -93,7 +89,7 @@ class Run:
         self._burst: tuple[str, Fault, int] | None = None
         self._racing = False
         self._late: list[dict[str, Any]] = []
-        self.aws = FaultyAws(at=self._at_aws, saw=self._saw)
+        self.aws = FaultyAws(at=self._at_aws)
         self.folders = [self._folder(b"INBOX", b"\\Inbox"), self._folder(b"Sent", b"\\Sent")]
         self.server = ScriptedImap(
             self.folders,
@@ -106,7 +102,13 @@ class Run:
         self.account = connect_mailbox(
             self.where, self.server, "u@own.example", TenantId(f"t{self.seed}")
         )
+        self.oracle = Oracle(self.where, self.account, self.folders)
+        self.aws.saw = self.oracle.saw
         self.worker = tools_for(self.where, self.server, network=self.server.network())
+
+    @property
+    def broken(self) -> Counter[str]:
+        return self.oracle.broken
 
     def _folder(self, name: bytes, flags: bytes) -> ScriptedFolder:
         folder = ScriptedFolder(name, flags, self.random.randrange(1, 40))
@@ -128,14 +130,14 @@ class Run:
                 folder.deliver(Mail(b"Subject: late %d\r\n\r\nx\r\n" % number, 27))
             self._turn(is_quiet=True)
             self.clock.seconds += QUIET_HOURS * 3600
-            if not self._is_open():
+            if not self.oracle.is_open():
                 break
-        self._judge()
+        self.oracle.judge(self.aws.created)
 
     def _turn(self, *, is_quiet: bool = False) -> None:
         """A tick, and the leftover work dispatch would send with it."""
         self._invoke([self._poll(), *self._again(is_quiet)])
-        if self.where.table.get(keys.more(*self._place)):
+        if self.where.table.get(keys.more(self.account.tenant, "box")):
             more = {"kind": "more", "tenant": self.account.tenant, "account": "box"}
             sent = more | {"sent": int(BASE + self.clock.seconds)}
             late = sent | {"sent": sent["sent"] - 100}
@@ -254,95 +256,18 @@ class Run:
 
         return fault
 
-    # ---- the oracle ------------------------------------------------------------------------------
 
-    @property
-    def _place(self) -> tuple[TenantId, str]:
-        return self.account.tenant, self.account.account_id
-
-    def _saw(self, attempt: Attempt) -> None:
-        """A cursor was written: everything it covers is in S3, or known as a problem."""
-        if attempt.name != "dynamodb:PutItem":
-            return
-        item = {name: _plain(value) for name, value in attempt.body["Item"].items()}
-        for folder in self.folders:
-            if item["sk"] == keys.folder(*self._place, folder.folder_id)[1]:
-                self.cursors_seen += 1
-                self._check_cursor(folder, cursor_from_item(folder.folder_id, item))
-
-    def _check_cursor(self, folder: ScriptedFolder, cursor: Cursor) -> None:
-        if cursor.uidvalidity != folder.uidvalidity:
-            return
-        passed_over = {problem.uid for problem in cursor.problems}
-        for uid in folder.mails.keys() - passed_over:
-            key = self._key(folder, uid).text
-            if covers(cursor, uid) and not has_stored(self.where.raw.bucket, key):
-                self.broken["cursor ahead of S3"] += 1
-
-    def _key(self, folder: ScriptedFolder, uid: int) -> RawKey:
-        account = self.account
-        return RawKey(
-            account.retention, account.tenant, "box", folder.folder_id, folder.uidvalidity, uid
-        )
-
-    def _stored(self) -> dict[str, bytes]:
-        prefix = f"raw/{self.account.retention}/{self.account.tenant}/"
-        found = stored_in(self.where.raw.bucket)
-        return {key: body for key, body in found.items() if key.startswith(prefix)}
-
-    def _is_open(self) -> bool:
-        is_more = self.where.table.get(keys.more(*self._place)) is not None
-        return is_more or bool(list(self._missing()))
-
-    def _missing(self) -> Iterator[tuple[ScriptedFolder, int]]:
-        stored = self._stored()
-        for folder in self.folders:
-            for uid, mail in folder.mails.items():
-                if self._key(folder, uid).text not in stored and not mail.poisoned:
-                    yield folder, uid
-
-    def _judge(self) -> None:
-        self.broken["lost"] += len(list(self._missing()))
-        ever = {(f.folder_id, *place): raw for f in self.folders for place, raw in f.ever.items()}
-        for text, body in self._stored().items():
-            key = parse_key(text)
-            assert key
-            raw = ever.get((key.folder_id, key.uidvalidity, key.uid))
-            if raw is None or digest(raw) != digest(body):
-                self.broken["mis-keyed"] += 1
-            if self.aws.created[text] != 1:
-                self.broken["doubled"] += 1
-        for folder in self.folders:
-            self._judge_poisoned(folder)
-        if state_of(self.where, self.account).code:
-            self.broken["a fault stayed"] += 1
-        if not self.cursors_seen:
-            self.broken["no cursor was seen"] += 1
-        self.broken = +self.broken
-
-    def _judge_poisoned(self, folder: ScriptedFolder) -> None:
-        """What the server never hands out is passed over, and seen to be."""
-        cursor = get_cursor(self.where.table, *self._place, folder.folder_id)
-        known = {problem.uid for problem in cursor.problems} if cursor else set()
-        poisoned = {uid for uid, mail in folder.mails.items() if mail.poisoned}
-        self.broken["poisoned mail unknown"] += len(poisoned - known)
-
-
-def covers(cursor: Cursor, uid: int) -> bool:
-    return uid <= cursor.high or (cursor.since is not None and cursor.low <= uid <= cursor.ceiling)
-
-
-def digest(raw: bytes) -> bytes:
-    return hashlib.sha256(raw).digest()
-
-
-def _plain(wire: dict[str, Any]) -> Any:
-    return _ints(_deserialise(wire))
-
-
-def _ints(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_ints(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _ints(each) for name, each in value.items()}
-    return int(value) if hasattr(value, "as_tuple") else value
+def chunk_of_faults(chunk: int) -> tuple[Counter[str], Counter[str]]:
+    """Faults injected by name, at least FAULTS / CHUNKS, and what broke, with the seeds. A fresh
+    moto per chunk: it slows with its own state. Clients' pauses between attempts take no time."""
+    injected: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    seeds = count(chunk * 1000)
+    lock_moto()
+    with fresh_aws(), mock.patch.object(time, "sleep"):
+        while injected.total() < FAULTS // CHUNKS:
+            run = Run(storage(), next(seeds))
+            run.to_the_end()
+            injected += run.injected
+            broken.update({f"{what} (seed {run.seed})": 1 for what in run.broken})
+    return injected, broken
