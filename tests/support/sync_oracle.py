@@ -41,9 +41,10 @@ class Oracle:
         """A cursor was written: everything it covers is in S3, or known as a problem."""
         if attempt.name != "dynamodb:PutItem":
             return
-        item = {name: _plain(value) for name, value in attempt.body["Item"].items()}
+        wire = attempt.body["Item"]
         for folder in self.folders:
-            if item["sk"] == keys.folder(*self._place, folder.folder_id)[1]:
+            if wire["sk"]["S"] == keys.folder(*self._place, folder.folder_id)[1]:
+                item = {name: _plain(value) for name, value in wire.items()}
                 self.cursors_seen += 1
                 self._check_cursor(folder, cursor_from_item(folder.folder_id, item))
 
