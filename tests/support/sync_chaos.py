@@ -104,7 +104,7 @@ class Run:
         )
         self.oracle = Oracle(self.where, self.account, self.folders)
         self.aws.saw = self.oracle.saw
-        self.worker = tools_for(self.where, self.server, network=self.server.network())
+        self.worker = self._process()
 
     @property
     def broken(self) -> Counter[str]:
@@ -178,9 +178,13 @@ class Run:
             last = traceback.extract_tb(error.__traceback__)[-1]
             self.broken[f"raised {type(error).__name__} at {last.name}:{last.lineno}"] += 1
 
+    def _process(self) -> Tools:
+        """What a process keeps warm."""
+        return tools_for(self.where, self.server, network=self.server.network())
+
     def _tools(self, ahead: float) -> Tools:
         return replace(
-            self.worker,
+            self._process() if self._racing else self.worker,
             summary=Summary(),
             now=lambda: BASE + self.clock.seconds + ahead,
             clock=self.clock,
