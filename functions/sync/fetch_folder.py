@@ -4,6 +4,7 @@ the cursor."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
 from ablage.mailbox.listing import FolderStatus
@@ -250,6 +251,7 @@ class FolderFetch:
             room=cursor.room,
             passed=frozenset(problem.uid for problem in cursor.problems),
             sift=lambda listed: sift(self.labels, self.ran, listed),
+            aside=None if self.labels else partial(self.tools.uploads.submit, 0),
         )
         try:
             return walk.run(uids, lambda: self._commit(walk, moved))
@@ -265,16 +267,18 @@ class FolderFetch:
             self.move(replace(cursor, stuck=0, stuck_tries=0).with_problems([problem]))
 
     def _commit(self, walk: Walk, moved: Callable[[Cursor, int], Cursor]) -> None:
-        cursor = self.cursor.with_problems(walk.problems)
-        if walk.edge:
-            cursor = moved(cursor, walk.edge)
+        edge = walk.edge  # first: the walk goes on, and notes a problem before it passes it
+        problems = tuple(walk.problems)
+        cursor = self.cursor.with_problems(problems)
+        if edge:
+            cursor = moved(cursor, edge)
         if walk.broken_at:
             tries = cursor.stuck_tries + 1 if walk.broken_at == cursor.stuck else 1
             cursor = replace(cursor, stuck=walk.broken_at, stuck_tries=tries)
         elif walk.alone and walk.is_done(walk.alone):
             cursor = replace(cursor, stuck=0, stuck_tries=0)
-        self.tools.summary.count("problems", len(walk.problems))
-        walk.problems.clear()
+        self.tools.summary.count("problems", len(problems))
+        del walk.problems[: len(problems)]
         self.move(cursor)
 
     def listed(self, uids: Sequence[int]) -> list[Listed]:

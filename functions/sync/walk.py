@@ -10,6 +10,7 @@ much is fetched again after a kill."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,7 +77,8 @@ class Walk:
     """`edge` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
     before the others, by itself; `passed` are UIDs that are done already; `sift` says which of the
-    listed are fetched at all. `has_mail` once a body came."""
+    listed are fetched at all. `has_mail` once a body came. `aside` runs a commit beside the
+    reading, one at a time; without it the reading waits for each."""
 
     session: Session
     share: Slice
@@ -88,6 +90,7 @@ class Walk:
     room: int = 2**31
     passed: frozenset[int] = frozenset()
     sift: Callable[[list[Listed]], list[Listed]] = list
+    aside: Callable[[Callable[[], None]], "Future[None]"] | None = None
     problems: list[Problem] = field(default_factory=list)
     broken_at: int = 0
     has_mail: bool = False
@@ -98,6 +101,8 @@ class Walk:
     _ahead: int = 0  # bytes read and not yet behind a written cursor
     _behind: int = 0  # of these, bytes a commit would put there
     _committed: float = 0.0
+    _writing: "Future[None] | None" = None
+    _written: int = 0  # bytes the commit that runs aside puts behind the cursor
 
     def run(self, uids: Sequence[int], commit: Callable[[], None]) -> bool:
         """Every UID of `uids`, in this order: settled before `commit` is called with `edge` at or
@@ -108,6 +113,8 @@ class Walk:
             return self._run(uids, commit)
         finally:
             self.deposit.abandon()
+            if self._writing:
+                wait([self._writing])
 
     def _run(self, uids: Sequence[int], commit: Callable[[], None]) -> bool:
         for start in range(0, len(uids), WINDOW):
@@ -147,10 +154,13 @@ class Walk:
         for result in self._pulled(wanted):
             self._take(result)
             self._settle(self.deposit.settled())
-            while self._ahead > AHEAD_BYTES and self.deposit.underway:
-                self._settle(self.deposit.settled(wait=True))
-                self._commit_when_due(commit)
             self._commit_when_due(commit)
+            while self._ahead > AHEAD_BYTES and (self.deposit.underway or self._writing):
+                if self._writing:
+                    self._end_commit()
+                else:
+                    self._settle(self.deposit.settled(wait=True))
+                self._commit_when_due(commit)
 
     def _wanted(self, uids: Sequence[int]) -> list[Listed]:
         """In the order of the walk. What is gone or too old is done."""
@@ -222,12 +232,30 @@ class Walk:
             self.ran.passed(self.edge)
 
     def _commit_when_due(self, commit: Callable[[], None]) -> None:
+        if self._writing:
+            if not self._writing.done():
+                return
+            self._end_commit()
         is_late = self.share.clock() - self._committed >= COMMIT_SECONDS
         is_much = self._behind >= COMMIT_BYTES or (self._ahead > AHEAD_BYTES and self._behind)
-        if is_late or is_much:
+        if not (is_late or is_much):
+            return
+        if self.aside is None:
             self._commit(commit)
+            return
+        self._written, self._behind = self._behind, 0
+        self._committed = self.share.clock()
+        self._writing = self.aside(commit)
+
+    def _end_commit(self) -> None:
+        """Raises what the commit raised."""
+        if self._writing:
+            writing, self._writing = self._writing, None
+            writing.result()
+            self._ahead -= self._written
 
     def _commit(self, commit: Callable[[], None]) -> None:
+        self._end_commit()
         commit()
         self._ahead -= self._behind
         self._behind = 0

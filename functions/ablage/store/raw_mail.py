@@ -103,7 +103,7 @@ class RawMail:
         """Store it unless it is there; False when it was. `over`: the ETag of a header alone, which
         the mail may replace."""
         headers = {f"x-amz-meta-{name}": value for name, value in metadata.wire().items()}
-        return self._quick.put(key.text, body, headers | {"Content-Type": CONTENT_TYPE}, over)
+        return self._quick.put(key.text, body, headers | {"content-type": CONTENT_TYPE}, over)
 
     def multipart(self, key: RawKey, metadata: RawMetadata) -> AbstractContextManager[Multipart]:
         """For a mail over SINGLE_PUT_BYTES."""
