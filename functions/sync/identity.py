@@ -5,23 +5,25 @@ our words, never a provider's text."""
 
 import base64
 import json
-import time
-from collections.abc import Callable, Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPSConnection
 from typing import Any
-
-import urllib3
+from urllib.parse import urlencode, urlsplit
 
 from ablage.errors import AccountFault
 from ablage.faults import fault
 from ablage.mailbox.network import tls_context
 
 CALL_SECONDS = 10.0
-READ_SECONDS = 5.0
 ANSWER_BYTES = 64 * 1024
 DEFAULT_LIFETIME = 300  # seconds, where none is told (RFC 6749 leaves it open)
 LONGEST_LIFETIME = 24 * 3600
 
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TRANSIENT = "provider_unavailable"
 _ERRORS = {
     "invalid_grant": "access_revoked",
@@ -51,11 +53,12 @@ class Tokens:
 
 
 class IdentityProviders:
-    """One per warm function. `ca_file` adds a CA to the public ones; `clock` counts seconds."""
+    """One per warm function. `ca_file` adds a CA to the public ones; `seconds` is the end of a
+    call."""
 
-    def __init__(self, ca_file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
-        self._pool = urllib3.PoolManager(ssl_context=tls_context(ca_file), retries=False)
-        self._clock = clock
+    def __init__(self, ca_file: str = "", seconds: float = CALL_SECONDS) -> None:
+        self._tls = tls_context(ca_file)
+        self._seconds = seconds
 
     def tokens(self, url: str, form: Mapping[str, str]) -> Tokens:
         """Raises AccountFault: `provider_unavailable`, or a final refusal with the state
@@ -76,32 +79,41 @@ class IdentityProviders:
         return 200 <= status < 300 or status == 400
 
     def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
-        end = self._clock() + CALL_SECONDS
+        """Follows nothing, tries once, and is over in time whatever the other side drips: timeouts
+        of sockets count per read."""
+        place = urlsplit(url)
+        connection = HTTPSConnection(
+            str(place.hostname), place.port, timeout=self._seconds / 2, context=self._tls
+        )
         try:
-            answer = self._pool.request(
-                "POST",
-                url,
-                fields=dict(form),
-                encode_multipart=False,
-                redirect=False,
-                retries=False,
-                timeout=urllib3.Timeout(total=READ_SECONDS),
-                preload_content=False,
-            )
-            try:
-                return int(answer.status), self._body(answer, end)
-            finally:
-                answer.close()
-        except urllib3.exceptions.HTTPError:
+            connection.connect()
+            with _end_after(self._seconds, connection.sock):
+                connection.request("POST", place.path, urlencode(form), _HEADERS)
+                with connection.getresponse() as answer:
+                    status, body = answer.status, answer.read(ANSWER_BYTES + 1)
+        except (OSError, HTTPException):
             raise fault(_TRANSIENT) from None
+        finally:
+            connection.close()
+        if len(body) > ANSWER_BYTES:
+            raise fault(_TRANSIENT)
+        return status, body
 
-    def _body(self, answer: Any, end: float) -> bytes:
-        body = b""
-        while piece := answer.read1(ANSWER_BYTES):
-            body += piece
-            if len(body) > ANSWER_BYTES or self._clock() > end:
-                raise fault(_TRANSIENT)
-        return body
+
+@contextmanager
+def _end_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    def end() -> None:
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
