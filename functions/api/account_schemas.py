@@ -166,8 +166,9 @@ class AccountView(BaseModel):
 
 class AccountDetail(AccountView):
     warnings: list[Warning_]
-    last_look_at: str | None = Field(
-        description="When the last look that went well was due; `checked_at` is noted more rarely."
+    last_due_at: str | None = Field(
+        description="When its last look was due. `checked_at` is noted every six hours or more "
+        "rarely; a look that fails shows as `status`."
     )
     parked_count: int = Field(description="Mails that are there and could not be stored.")
     parked: list[ParkedView] = Field(description="The first hundred of them.")

@@ -1,6 +1,7 @@
 """How an account and its folders stand, for the question whether anything is missing."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ablage.accounts import SYNC_DAYS_BACK, Account, AccountState, last_poll
@@ -19,19 +20,36 @@ from api.ledger_views import (
     sums_view,
 )
 
-POLL_MINUTES = 2  # a poll may take that long
+RUN_SECONDS = 120  # no run is longer: the timeout of sync
 
 
 def account_standing(table: Table, account: Account, state: AccountState) -> AccountStanding:
-    more = keys.more(account.tenant, account.account_id)
     return AccountStanding(
         reads_from=reads_from(account),
-        looked_at=looked_at(table, account, state),
+        looked_at=state.checked_at,
         is_synced=account.sync,
         fault=state.code,
         fault_since=state.since,
-        has_more=table.get(more) is not None,
+        has_more=_has_more(table, account),
     )
+
+
+def _has_more(table: Table, account: Account) -> bool:
+    """Work is left over, or under way; or whoever had it died, and it was not looked at since."""
+    place = account.tenant, account.account_id
+    more, lease = keys.more(*place), keys.lease(*place)
+    found = table.batch_get([more, lease])
+    return more in found or bool(found.get(lease, {}).get("held_until"))
+
+
+def for_folder(account: AccountStanding, runs: Iterable[Run]) -> AccountStanding:
+    """A run that met mail is a look at its folder too."""
+    looks = [_begun(run) for run in runs if run.why in ("poll", "more")]
+    return replace(account, looked_at=max([account.looked_at or "", *looks]) or None)
+
+
+def _begun(run: Run) -> str:
+    return utc_text(datetime.fromisoformat(run.at) - timedelta(seconds=RUN_SECONDS))
 
 
 def reads_from(account: Account) -> str:
@@ -41,16 +59,13 @@ def reads_from(account: Account) -> str:
     return utc_text(made - timedelta(days=SYNC_DAYS_BACK))
 
 
-def looked_at(table: Table, account: Account, state: AccountState) -> str | None:
-    """A look that went well is written down every few hours only; since a fault would be, the last
-    one that dispatch sent went well too."""
-    if state.code or not account.sync or state.checked_at is None:
-        return state.checked_at
+def last_due(table: Table, account: Account, state: AccountState) -> str | None:
+    """By slot and checkpoint. That it was sent does not say that it went well."""
     minute = due.last_minute(table)
-    if minute is None:
-        return state.checked_at
-    sent = last_poll(account.tenant, account.account_id, state.interval, minute - POLL_MINUTES)
-    return max(state.checked_at, utc_text(datetime.fromtimestamp(sent * 60, UTC)))
+    if minute is None or not account.sync or state.checked_at is None:
+        return None
+    sent = last_poll(account.tenant, account.account_id, state.interval, minute)
+    return utc_text(datetime.fromtimestamp(sent * 60, UTC))
 
 
 def folder_standing(
@@ -91,6 +106,7 @@ def folder_view(
         name=folder[1],
         complete=not found,
         open=[open_view(each) for each in found],
+        checked_at=standings[0].looked_at,
         read_to=cursor.top if cursor else None,
         parked=parked_views(cursor) if cursor else [],
         ledger=sums_view(summed(runs), more=more),

@@ -47,7 +47,7 @@ class ParkedView(BaseModel):
     detail: str
     tries: int
     given_up: bool = Field(description="Never tried again; else with new mail, then once a week.")
-    filed_by_header: bool = Field(description="Its header came, and was stored and filed.")
+    header_asked: bool = Field(description="Where its header came, it is filed by that.")
 
 
 class OpenView(BaseModel):
@@ -75,6 +75,7 @@ class FolderCompletenessView(BaseModel):
     name: str | None
     complete: bool
     open: list[OpenView] = Field(description="Why mail may be missing.")
+    checked_at: str | None = Field(description="Of this folder; a run that met mail is a look too.")
     read_to: int | None = Field(
         description="Every UID up to it was looked at, but for those of an import that goes on."
     )
@@ -87,9 +88,7 @@ class CompletenessView(BaseModel):
     since: str
     until: str
     complete: bool
-    checked_at: str | None = Field(
-        description="When the last look that went well was due. One that fails shows as status."
-    )
+    checked_at: str | None = Field(description="The last look that was noted as gone well.")
     folders: list[FolderCompletenessView]
 
 
@@ -127,7 +126,7 @@ def parked_views(cursor: Cursor) -> list[ParkedView]:
             detail=REASONS.get(problem.code, "It could not be stored."),
             tries=problem.tries,
             given_up=not problem.may_come,
-            filed_by_header=problem.has_header,
+            header_asked=problem.has_header,
         )
         for problem in cursor.problems
     ]

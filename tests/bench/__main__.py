@@ -14,6 +14,7 @@ from typing import Any
 from tests.bench.faults import faults
 from tests.bench.filing import corpus_filed
 from tests.bench.idle import idle
+from tests.bench.idle_day import idle_day
 from tests.bench.interrupted import interrupted
 from tests.bench.paths import paths, sample
 from tests.bench.pull import pull
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Any]]] = {
     "whole": whole,
     "memory": peak_memory,
     "idle": idle,
+    "idle_day": idle_day,
     "interrupted": interrupted,
     "faults": faults,
 }

@@ -110,16 +110,29 @@ def test_a_mailbox_that_was_read_is_complete(mailbox):
     assert (inbox["ledger"]["stored"], inbox["ledger"]["gone"]) == (2, 1)
 
 
-def test_the_last_look_is_the_last_that_was_due(mailbox):
-    minute = int(NOW.timestamp()) // 60
-    due.advance(mailbox.table, minute, None)
+def test_a_look_that_was_due_is_shown_and_proves_nothing(mailbox):
+    due.advance(mailbox.table, int(NOW.timestamp()) // 60, None)
 
-    found = missing(until=ago(minutes=10))
+    assert acme("GET", "/v1/accounts/anna").json["last_due_at"] >= ago(minutes=6)
+    assert missing()["checked_at"] == ago(hours=1)
+    assert opened(missing(until=ago(minutes=10)))[INBOX] == ["not_looked_at"]
 
-    assert found["complete"] is True
-    assert ago(minutes=8) <= found["checked_at"] <= ago(minutes=2)
-    assert acme("GET", "/v1/accounts/anna").json["last_look_at"] == found["checked_at"]
-    assert opened(missing(until=ago(seconds=1)))[INBOX] == ["not_looked_at"]
+
+def test_a_run_that_met_mail_is_a_look_at_its_folder(mailbox):
+    put_run(mailbox, 10, listed=1, stored=1)
+    put_run(mailbox, 5, SENT, why="job-1", listed=1)
+
+    found = missing(until=ago(minutes=20))
+
+    assert opened(found) == {INBOX: [], SENT: ["not_looked_at"]}
+    assert found["folders"][0]["checked_at"] == ago(minutes=12)
+
+
+@pytest.mark.parametrize(("held_until", "codes"), [(0, []), (5, ["waiting"])])
+def test_work_that_somebody_died_over_is_open(mailbox, held_until, codes):
+    mailbox.table.put(keys.lease(ACME, "anna"), {"fence": 3, "held_until": held_until})
+
+    assert opened(missing())[INBOX] == codes
 
 
 def test_what_is_open_is_told_by_folder(mailbox):

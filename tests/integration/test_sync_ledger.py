@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from infra.local.imap_server import EmbeddedImap
-from tests.support.hostile_imap import HostileImap, Script
+from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
 from tests.support.http_events import Client
 from tests.support.mailboxes import (
     OTHER,
@@ -170,6 +170,34 @@ def test_the_states_of_an_account_are_seen_as_they_come(
     assert seen == ["syncing", "ok", "reauth_required", "ok", "paused"]
     later = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert opened(missing(until=later)) == {"paused"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"BAD Request is throttled. Suggested Backoff Time: 600000 milliseconds", "throttled"),
+        (b"NO [UNAVAILABLE] come back later", "degraded"),
+    ],
+)
+def test_a_server_in_trouble_is_seen_and_leaves_open_what_came_since(
+    aws: Storage, hostile: Callable[[Script], HostileImap], answer: bytes, status: str
+) -> None:
+    def script(talk: Talk) -> None:
+        talk.say(GREETING)
+        while True:
+            talk.hear()
+            talk.ok(status=answer)
+
+    server = hostile(script)
+    box = connect_mailbox(aws, server, "u@example.com", sync_since="2026-01-01T00:00:00Z")
+
+    poll_once(tools_for(aws, server), box)
+
+    shown = account()
+    assert shown["status"] == status
+    assert shown["status_since"]
+    found = missing(until=shown["status_since"])
+    assert found["complete"] is False
 
 
 @pytest.mark.parametrize("path", ["runs", "completeness"])

@@ -40,7 +40,7 @@ from api.accounts import (
 )
 from api.authorizations import client_of
 from api.clock import now, now_epoch
-from api.completeness import looked_at, parked_mails
+from api.completeness import last_due, parked_mails
 from api.folders import check_folders, folder_views
 from api.job_start import new_job_id, send_job, start_job
 from api.ledger_views import MAILS_SHOWN
@@ -215,7 +215,7 @@ def account_detail(account: Account, status: int = 200) -> Response[AccountDetai
     detail = AccountDetail(
         **view(account, state).model_dump(),
         warnings=account_warnings(table, account) + suggested + hidden + silence + noted,
-        last_look_at=looked_at(table, account, known_state),
+        last_due_at=last_due(table, account, known_state),
         parked_count=len(parked),
         parked=parked[:MAILS_SHOWN],
     )

@@ -19,6 +19,7 @@ from api.completeness import (
     account_standing,
     folder_standing,
     folder_view,
+    for_folder,
     moved_in,
 )
 from api.ledger_views import CompletenessView, FolderCompletenessView, RunView, run_view
@@ -75,7 +76,8 @@ def is_anything_missing(
     def view(folder_id: str, at: FolderCursor | None, ran: list[Run]) -> FolderCompletenessView:
         here = folder_standing(known, state, folder_id, at, moved_in(ran))
         name = folder_id, names.get(folder_id)
-        return folder_view(name, (standing, here), (begin, end), at, (ran, more))
+        standings = for_folder(standing, ran), here
+        return folder_view(name, standings, (begin, end), at, (ran, more))
 
     shown = [view(each, read.get(each), [r for r in met if r.folder_id == each]) for each in wanted]
     return CompletenessView(
