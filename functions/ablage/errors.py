@@ -18,9 +18,10 @@ Store errors (`ablage.store.table`):
 
 class AblageError(Exception):
     """`code` is stable and documented, `detail` says what to change, `pointer` names the field
-    (JSON pointer)."""
+    (JSON pointer); `retry_after`, where set, the seconds until it may be tried again."""
 
     status = 500
+    retry_after: int | None = None
 
     def __init__(self, code: str, detail: str, pointer: str | None = None) -> None:
         super().__init__(code)

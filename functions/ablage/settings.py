@@ -11,7 +11,9 @@ class Settings(BaseModel):
     """Names of this stack's resources (environment variables of the template, upper case).
 
     `google_client_id` and `microsoft_client_id` are the stack's own OAuth clients, empty for none;
-    their secrets are SSM parameters below `oauth_secrets_path`, never variables.
+    their secrets are SSM parameters below `oauth_secrets_path`, never variables. `rate_*` are
+    requests a minute of one tenant, by class of route (`api.allowances`); `quota_*` what a tenant
+    may have.
 
     `mail_ca_file`, `mail_local_hosts` (`host:port,host:port`), `oauth_local_url` and
     `oauth_local_mail` (`host:port`) are set by `infra/local` only; the template never has them (a
@@ -34,6 +36,11 @@ class Settings(BaseModel):
     microsoft_client_id: str = ""
     oauth_redirect_uris: str = ""
     oauth_secrets_path: str = ""
+    rate_read: int = 1200
+    rate_write: int = 600
+    rate_heavy: int = 60
+    quota_accounts: int = 500
+    quota_blocklist: int = 10_000
     mail_ca_file: str = ""
     mail_local_hosts: str = ""
     oauth_local_url: str = ""

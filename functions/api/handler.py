@@ -1,5 +1,6 @@
 """The HTTP API's door: who calls, may they, can it be read; then the route."""
 
+import functools
 import logging
 import traceback
 from typing import Any
@@ -15,8 +16,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.errors import AblageError
 from ablage.settings import settings
+from ablage.store.storage import storage
 from api import operations, problems
+from api.allowances import allowances
 from api.bodies import check_body, check_query
+from api.clock import now_epoch
+from api.idempotency import once
 from api.routes import router
 from api.tenant import caller_of, require_scope
 
@@ -55,7 +60,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         result = _answer(event, context)
     except AblageError as error:
-        result = problems.result(problems.of_error(error))
+        result = problems.refused(error)
     except Exception as error:  # the boundary: nothing of it may reach the caller
         _log_unexpected(error, request_id)
         result = problems.result(
@@ -76,13 +81,16 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     caller = caller_of(event, settings())
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
     require_scope(caller, operation.scope)
+    allowances().take(caller.tenant, operation, now_epoch())
     check_body(event, operation.body_bytes)
     check_query(event, operation.queries)
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     app.context |= {"caller": caller, "seconds": left}
     # API Gateway hands paths over decoded; the resolver matches no path with odd characters.
     event["rawPath"] = quote(event["rawPath"], safe="/%:")
-    return app.resolve(event, context)
+    seconds = left + RESERVE_SECONDS
+    resolve = functools.partial(app.resolve, event, context)
+    return once(storage().table, event, operation, caller, seconds=seconds, work=resolve)
 
 
 def _internal() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from pydantic import BaseModel, Field
 
 from api.handler import app
+from api.idempotency import HEADER
 from api.operations import SECURITY_SCHEME
 from api.problems import CONTENT_TYPE
 from api.routes import OPERATIONS
@@ -36,6 +37,18 @@ _MAY_TAKE_LONGER = {
     "unmark_message_private",
 }
 _MAY_START_A_JOB = {"delete_contact", "delete_customer"}
+
+
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Of your choice, up to 255 printable characters. For a day a repeat with the "
+    "same key and request gets the first answer (with Idempotent-Replayed: true) and does nothing; "
+    "409 while the first is running, 422 for another request.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "9f2c1d6a-invoice-4711",
+}
 
 
 class ProblemError(BaseModel):
@@ -72,6 +85,8 @@ def description() -> dict[str, Any]:
     for known in OPERATIONS:
         operation = made["paths"][known.path][known.method.lower()]
         operation["responses"] = _responses(operation)
+        if known.method == "POST":
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     return made
 
 

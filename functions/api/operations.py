@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -21,13 +21,14 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True)
 class Operation:
     """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` are the parameters it takes,
-    `body_bytes` how long a body."""
+    `body_bytes` how long a body; `is_replayed` where an answer may be kept to be given again."""
 
     method: str
     path: str
     scope: str
     queries: frozenset[str]
     body_bytes: int = REQUEST_BYTES
+    is_replayed: bool = True
 
     def matches(self, path: str) -> bool:
         parts, asked = self.path.split("/"), path.split("/")
@@ -47,12 +48,14 @@ def operation(
     *,
     status: int = 200,
     body_bytes: int = REQUEST_BYTES,
+    is_replayed: bool = True,
     **more: Any,
 ) -> Callable[[Handler], Handler]:
     """Registers a route. The first line of the handler's docstring is its summary."""
+    known = Operation(method, path, scope, frozenset(), body_bytes, is_replayed)
 
     def register(handler: Handler) -> Handler:
-        OPERATIONS.append(Operation(method, path, scope, _queries(handler), body_bytes))
+        OPERATIONS.append(replace(known, queries=_queries(handler)))
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         router.route(
             re.sub(r"{(\w+)}", r"<\1>", path),

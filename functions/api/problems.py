@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from ablage.errors import AblageError, InvalidInput, Merged, TooMany
+from ablage.errors import AblageError, InvalidInput, Merged
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ablage:problem:"
@@ -52,9 +52,19 @@ def response(body: dict[str, Any]) -> Response[str]:
 def refusal(error: AblageError) -> Response[str]:
     """For the resolver, with the header that some errors come with."""
     answer = response(of_error(error))
-    if isinstance(error, TooMany):
-        answer.headers["Retry-After"] = str(error.retry_after)
+    answer.headers.update(_headers(error))
     return answer
+
+
+def refused(error: AblageError) -> Result:
+    """The same for API Gateway."""
+    answer = result(of_error(error))
+    answer["headers"] |= _headers(error)
+    return answer
+
+
+def _headers(error: AblageError) -> dict[str, str]:
+    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
 
 
 def result(body: dict[str, Any]) -> Result:

@@ -18,6 +18,7 @@ LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts", "oauth_local_url", "oauth_loca
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
 ROUTES = """
 read   GET    /v1/me
+manage GET    /v1/usage
 read   GET    /v1/policy
 manage PUT    /v1/policy
 read   GET    /v1/accounts

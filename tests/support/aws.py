@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -125,6 +126,8 @@ def forget_cached() -> None:
 
     for cached in (settings, storage):
         cached.cache_clear()
+    if known := sys.modules.get("api.allowances"):
+        known.allowances.cache_clear()
 
 
 def received_bodies(queue_url: str) -> list[str]:

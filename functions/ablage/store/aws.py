@@ -2,10 +2,13 @@
 start."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
@@ -18,3 +21,13 @@ _CONFIG = Config(
 @functools.cache
 def client(service: str) -> Any:
     return boto3.client(service, config=_CONFIG)
+
+
+@contextmanager
+def unavailable() -> Iterator[list[str]]:
+    """For work that may fail with AWS and do no harm: the error's type, where there was one."""
+    failed: list[str] = []
+    try:
+        yield failed
+    except (BotoCoreError, ClientError) as error:
+        failed.append(type(error).__name__)

@@ -5,12 +5,13 @@ import binascii
 from dataclasses import dataclass
 
 from ablage.blocklist import Entry
-from ablage.store import keys
+from ablage.store import keys, quotas
 from ablage.store.keys import Key
-from ablage.store.table import ConditionFailed, Item, Table
+from ablage.store.table import ConditionFailed, Item, Table, delete_action, put_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
+_QUOTA = "blocklist"
 _KINDS = {"ADDRESS": "address", "DOMAIN": "domain"}
 
 
@@ -28,16 +29,27 @@ class BlockedEntry:
 
 
 def add(
-    table: Table, tenant: TenantId, entry: Entry, *, note: str, added_at: str, added_by: str
+    table: Table,
+    tenant: TenantId,
+    entry: Entry,
+    *,
+    note: str,
+    added_at: str,
+    added_by: str,
+    most: int = 10_000,
 ) -> tuple[BlockedEntry, bool]:
-    """The entry and True; or the one that stands there already, unchanged, and False."""
+    """The entry and True; or the one that stands there already, unchanged, and False. Raises
+    Conflict `quota_exceeded` beyond `most` entries."""
     key = _key(tenant, entry)
     item = {"entry": entry.typed, "note": note, "added_at": added_at, "added_by": added_by}
+    is_new = put_action(key, item | {"schema": SCHEMA}, "attribute_not_exists(pk)")
     try:
-        table.put(key, item | {"schema": SCHEMA}, condition="attribute_not_exists(pk)")
+        table.transact([is_new, quotas.one_more(tenant, _QUOTA, most)])
     except ConditionFailed:
         standing = table.get(key, consistent=True)
-        return _blocked(key[1], standing or item), False
+        if standing is None:
+            raise quotas.exceeded("blocklist entries", most) from None
+        return _blocked(key[1], standing), False
     return _blocked(key[1], item), True
 
 
@@ -60,8 +72,9 @@ def remove(table: Table, tenant: TenantId, entry_id: str) -> bool:
     sk = _sort_key(entry_id)
     if sk is None:
         return False
+    is_there = delete_action((keys.blocklist(tenant), sk), "attribute_exists(pk)")
     try:
-        table.delete((keys.blocklist(tenant), sk), condition="attribute_exists(pk)")
+        table.transact([is_there, quotas.one_less(tenant, _QUOTA)])
     except ConditionFailed:
         return False
     return True

@@ -8,7 +8,7 @@ from typing import Any
 from ablage.accounts import Account, AccountState
 from ablage.errors import Conflict, NotFound
 from ablage.oauth import has_revocation
-from ablage.store import address_index, keys, projection
+from ablage.store import address_index, keys, projection, quotas
 from ablage.store.accounts import account_from_item, account_item, due_keys, state_item
 from ablage.store.grants import CODE, retire_action
 from ablage.store.jobs import Job, job_item
@@ -48,6 +48,15 @@ def page_accounts(
     found = [account_from_item(tenant, i["sk"].removeprefix(_PREFIX), i) for i in items]
     more = items[-1]["sk"] if len(items) == limit else None
     return [account for account in found if not account.deleted], more
+
+
+def require_room(table: Table, tenant: TenantId, account_id: str, most: int) -> None:
+    """Raises Conflict `quota_exceeded` where a new account would be one too many. Accounts made at
+    the same moment may pass together: it is a bound, no price."""
+    items = table.query(keys.accounts(tenant), prefix=_PREFIX, limit=2 * most)
+    ids = {item["sk"].removeprefix(_PREFIX) for item in items if not item.get("deleted")}
+    if account_id not in ids and len(ids) >= most:
+        raise quotas.exceeded("accounts", most)
 
 
 def states(table: Table, tenant: TenantId, account_ids: list[str]) -> dict[str, Item]:

@@ -182,6 +182,18 @@ def unmatched(tenant: TenantId, normalised: str, sort_time: str, message_id: str
     return _pk(tenant, "UNMATCHED", normalised), f"{sort_time}#{message_id}"
 
 
+def idempotency(tenant: TenantId, digest: str) -> Key:
+    return _pk(tenant, "IDEMPOTENCY", digest), "REQUEST"
+
+
+def quota(tenant: TenantId, name: str) -> Key:
+    return _pk(tenant, "QUOTA"), name
+
+
+def usage(tenant: TenantId, day: str) -> Key:
+    return _pk(tenant, "USAGE"), f"DAY#{day}"
+
+
 def rate(tenant: TenantId, name: str, window: int) -> Key:
     """A count of one window of time, by its begin (epoch seconds)."""
     return _pk(tenant, "RATE", name), f"{window:010d}"

@@ -19,15 +19,28 @@ class Rate:
 def count(table: Table, tenant: TenantId, name: str, rate: Rate, now: int) -> None:
     """One more. Raises TooMany `too_many_requests` beyond the rate; what is refused is not
     counted."""
+    reserve(table, tenant, name, rate, now, size=1)
+
+
+def reserve(table: Table, tenant: TenantId, name: str, rate: Rate, now: int, *, size: int) -> None:
+    """`size` more at once, to be counted down by whoever asked. Raises TooMany."""
     window = now - now % rate.seconds
-    has_room = "attribute_not_exists(asked) OR asked < :most"
+    has_room = "attribute_not_exists(asked) OR asked <= :below"
     try:
         table.update(
             keys.rate(tenant, name, window),
-            "SET expires = :expires ADD asked :one",
+            "SET expires = :expires ADD asked :size",
             condition=has_room,
-            values={":expires": window + 2 * rate.seconds, ":one": 1, ":most": rate.most},
+            values={
+                ":expires": window + 2 * rate.seconds,
+                ":size": size,
+                ":below": rate.most - size,
+            },
         )
     except ConditionFailed:
-        detail = f"This may be asked for {rate.most} times in {rate.seconds // 3600} h; wait."
+        detail = f"This may be asked for {rate.most} times in {_span(rate.seconds)}; wait."
         raise TooMany("too_many_requests", detail, window + rate.seconds - now) from None
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds // 3600} h" if seconds >= 3600 else f"{seconds} s"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from ablage.runs import FIELDS, RUN_DAYS, Run
-from ablage.store import keys
-from ablage.store.table import Item, Table
+from ablage.store import keys, usage
+from ablage.store.table import ConditionFailed, Item, Table, put_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
@@ -16,12 +16,20 @@ _PREFIX = "RUN#"
 
 
 def write(table: Table, tenant: TenantId, account_id: str, run: Run, now: int) -> None:
-    """A run that met nothing leaves no row."""
+    """A run that met nothing leaves no row; what one stored counts as the tenant's usage, once."""
     if run.is_idle:
         return
     item = {name: getattr(run, name) for name in FIELDS}
     key = keys.run(tenant, account_id, run.at, run.folder_id, run.why)
-    table.put(key, {"schema": SCHEMA, "expires": now + RUN_DAYS * 86400} | item)
+    row = {"schema": SCHEMA, "expires": now + RUN_DAYS * 86400} | item
+    if not run.stored:
+        table.put(key, row)
+        return
+    used = usage.add_action(tenant, now, mails=run.stored, bytes=run.bytes)
+    try:
+        table.transact([put_action(key, row, "attribute_not_exists(pk)"), used])
+    except ConditionFailed:  # an earlier try of this very call
+        return
 
 
 def _run(item: Item) -> Run:

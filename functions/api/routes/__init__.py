@@ -20,6 +20,7 @@ from api.routes import (
     review,
     tenant,
     trace,
+    usage,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "router",
     "tenant",
     "trace",
+    "usage",
 ]

@@ -72,6 +72,7 @@ def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetai
     account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
     login = _login_place(body, caller.tenant)
     new_account(caller.tenant, account_id, body, login, None)
+    connections.require_room(storage().table, caller.tenant, account_id, settings().quota_accounts)
     connected = connections.connect(
         storage(),
         lambda standing: new_account(caller.tenant, account_id, body, login, standing),

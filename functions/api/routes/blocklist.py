@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StrictStr
 from ablage.blocklist import parse_entry
 from ablage.domains import is_free_mail
 from ablage.errors import NotFound
+from ablage.settings import settings
 from ablage.store import blocklist
 from ablage.store.blocklist import BlockedEntry
 from ablage.store.storage import storage
@@ -55,6 +56,7 @@ def add_to_blocklist(body: EntryBody, caller: Calling) -> Response[EntryView]:
         note=body.note,
         added_at=now_text(),
         added_by=caller.subject,
+        most=settings().quota_blocklist,
     )
     return answer(_view(entry), status=201 if created else 200)
 

@@ -88,7 +88,7 @@ class _Question:
     whole: bool
 
 
-@operation("POST", "/v1/explain", "read", body_bytes=limits.EXPLAIN_BODY_BYTES)
+@operation("POST", "/v1/explain", "read", body_bytes=limits.EXPLAIN_BODY_BYTES, is_replayed=False)
 def explain_mail(body: ExplainBody, caller: Calling) -> ExplainedView:
     """What would be done with a mail, and why. Nothing is stored, filed or logged of it."""
     question = _read(body, caller)

@@ -72,7 +72,7 @@ def delete_oauth_client(provider: PathProvider, caller: Calling) -> Response[Non
     return no_content()
 
 
-@operation("POST", "/v1/oauth/authorizations", "manage", status=201)
+@operation("POST", "/v1/oauth/authorizations", "manage", status=201, is_replayed=False)
 def begin_authorization(body: AuthorizationBody, caller: Calling) -> Response[AuthorizationView]:
     """Begin: send the person's browser to the answered URL within ten minutes."""
     verifier = secrets.token_urlsafe(48)

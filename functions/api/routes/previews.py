@@ -55,7 +55,7 @@ class PreviewView(BaseModel):
     warnings: list[Warning_] = Field(description="Who would get every mail of the account.")
 
 
-@operation("POST", "/v1/previews", "read")
+@operation("POST", "/v1/previews", "read", is_replayed=False)
 def preview(body: PreviewBody, caller: Calling) -> PreviewView:
     """What switching filing on, blocking, or a contact's new address would do to stored mail.
 
