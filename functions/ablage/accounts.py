@@ -23,7 +23,7 @@ class Account:
     `ablage.folder_modes`. `generation` counts the mailboxes the account was pointed at: what was
     read of one says nothing about the next. `auth` is `password|google|microsoft|microsoft_app`;
     `delegate` who signs in for a shared mailbox. `login_version`
-    is the version with which the login was sent last."""
+    is the version with which the login was sent last. `visibility` is empty where nobody chose."""
 
     tenant: TenantId
     account_id: str
@@ -49,6 +49,13 @@ class Account:
     auth: str = "password"
     delegate: str | None = None
     login_version: int = 0
+    visibility: str = ""
+
+    @property
+    def shown_to_others(self) -> str:
+        """`full|headers|viewers`: what others than its viewers see of its filed mail. Where nobody
+        chose, a mailbox of a person (with an owner) shows `headers`, a shared one `full`."""
+        return self.visibility or ("headers" if self.owner else "full")
 
     def files(self, received_at: str) -> bool:
         """Automatic filing is on and the copy came at or after `since` (RFC 3339 UTC to the

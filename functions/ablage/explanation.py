@@ -1,14 +1,10 @@
-"""A decision in plain words: every reason code has its sentence. Pure.
-
-Names no Bcc address to those who may not see it: they hear of "a recipient".
-"""
+"""A decision in plain words: every reason code has its sentence. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ablage.messages import HELD, OWN_ADDRESS, REJECTED, AddressDecision, Entity, Message
 
-BCC = "bcc"
 _NAMED = 4  # entities or addresses of one sentence
 _PLACES = {
     "from": "the sender {}",
@@ -69,15 +65,15 @@ _HELD_HIT = "authentication:fail"  # of policy hold_fail, see `ablage.messages`
 
 @dataclass(frozen=True)
 class Explained:
-    """One or two sentences for the whole, and one for each decision that may be seen."""
+    """One or two sentences for the whole, and one for each decision."""
 
     reason: str
     text: str
     addresses: tuple[tuple[AddressDecision, str], ...]
 
 
-def explain(message: Message, *, with_bcc: bool) -> Explained:
-    shown = [d for d in message.decisions if with_bcc or d.where != BCC]
+def explain(message: Message) -> Explained:
+    shown = list(message.decisions)
     reason = message.reason()
     sentences = [_whole(message, reason, shown), *_about_the_way(message)]
     return Explained(

@@ -45,6 +45,7 @@ People = Annotated[list[Person], Field(max_length=limits.LIST_ELEMENTS)]
 FolderMode = Literal["auto", "on_demand", "never", "private"]
 SyncFolders = Literal["inbox_and_sent", "all", "chosen"]
 Retention = Literal["30d", "90d", "365d"]
+Visibility = Literal["full", "headers", "viewers"]
 Status = Literal["ok", "syncing", "throttled", "degraded", "reauth_required", "paused"]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 
@@ -62,7 +63,18 @@ class MailSettings(Body):
     sync: StrictBool = True
     automatic_filing: AutomaticFiling = AutomaticFiling(enabled=False)
     owner: Person | None = None
-    viewers: People = Field(default=[])
+    viewers: People = Field(
+        default=[],
+        description="Subjects (sub) of tokens that, as the owner's, see all of its mail. Others "
+        "see filed mail, as far as visibility goes; with neither owner nor viewers, tokens with "
+        "the scope mailboxes:all alone see what is not filed.",
+    )
+    visibility: Visibility | None = Field(
+        default=None,
+        description="What others see of its filed mail: full; headers (who wrote what when, no "
+        "text, attachments or bytes); viewers (nothing). Null: headers where there is an owner, "
+        "else full. A message shows what the widest of the mailboxes that filed it allows.",
+    )
     aliases: Texts = Field(
         default=[], description="Further own addresses of the mailbox, or @domain."
     )
@@ -136,6 +148,7 @@ class AccountView(BaseModel):
     sync_since: str | None
     owner: str | None
     viewers: list[str]
+    visibility: Visibility
     aliases: list[str]
     sync_folders: str
     folder_modes: dict[str, str]

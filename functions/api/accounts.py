@@ -128,6 +128,8 @@ def check_password(standing: Account, wanted: Account, *, is_sent: bool) -> None
 
 def _with(account: Account, sent: dict[str, Any]) -> Account:
     changes = {name: sent[name] for name in _PLAIN if name in sent}
+    if "visibility" in sent:
+        changes["visibility"] = sent["visibility"] or ""
     if "viewers" in sent:
         changes["viewers"] = tuple(dict.fromkeys(sent["viewers"]))
     if "folder_modes" in sent:
@@ -219,6 +221,7 @@ def view(account: Account, state: Item | None) -> AccountView:
         sync_since=account.sync_since,
         owner=account.owner,
         viewers=list(account.viewers),
+        visibility=account.shown_to_others,
         aliases=list(account.aliases),
         sync_folders=account.sync_folders,
         folder_modes=dict(account.folder_modes),

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from ablage.explanation import explain
-from ablage.messages import DeliveryFailure, Message
+from ablage.messages import Message
 
 
 class AddressDecisionView(BaseModel):
@@ -34,13 +34,13 @@ class DecisionView(BaseModel):
 
 
 class DeliveryFailureView(BaseModel):
-    recipient: str | None = Field(description="Null for a Bcc recipient you may not see.")
+    recipient: str
     status: str = Field(description="RFC 3463, as 5.1.1; may be empty.")
     report: str = Field(description="The message that says so.")
 
 
-def decision_view(message: Message, *, with_bcc: bool) -> DecisionView:
-    explained = explain(message, with_bcc=with_bcc)
+def decision_view(message: Message) -> DecisionView:
+    explained = explain(message)
     facts = message.facts
     return DecisionView(
         direction=facts.direction,
@@ -64,22 +64,8 @@ def decision_view(message: Message, *, with_bcc: bool) -> DecisionView:
     )
 
 
-def failure_views(message: Message, *, with_bcc: bool) -> list[DeliveryFailureView]:
+def failure_views(message: Message) -> list[DeliveryFailureView]:
     return [
-        DeliveryFailureView(
-            recipient=f.recipient if with_bcc or _is_open(message, f) else None,
-            status=f.status,
-            report=f.report,
-        )
+        DeliveryFailureView(recipient=f.recipient, status=f.status, report=f.report)
         for f in message.delivery
     ]
-
-
-def _is_open(message: Message, failure: DeliveryFailure) -> bool:
-    """Whether everybody may know that it went there: it did in To or Cc, or no Bcc is known."""
-    facts = message.facts
-    if not facts.bcc and all(d.where != "bcc" for d in message.decisions):
-        return True
-    written = {d.address for d in message.decisions if d.where in ("to", "cc")}
-    named = any(failure.recipient in text.lower() for text in (*facts.to, *facts.cc))
-    return failure.recipient in written or named

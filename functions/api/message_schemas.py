@@ -1,11 +1,12 @@
 """Views of messages, filings and the rows of lists."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from ablage.messages import Entity, Message
 from ablage.store.table import Item
+from ablage.visibility import Access, Sight
 from api.content_views import ContentView
 from api.decision_views import (
     DecisionView,
@@ -15,6 +16,10 @@ from api.decision_views import (
 )
 
 Authentication = Literal["pass", "fail", "none"]
+ACCESS = Field(
+    description="headers: its mailbox shows you who wrote what when, not what it says: no text, "
+    "snippet, attachments or bytes.",
+)
 
 
 class EntityView(BaseModel):
@@ -57,6 +62,7 @@ class Row(BaseModel):
     attachments: int
     authentication: Authentication
     flags: list[str]
+    access: Annotated[Access, ACCESS] = "full"
 
 
 class ArchiveRow(Row):
@@ -108,6 +114,7 @@ class MessageView(ContentView):
     decision: DecisionView
     filings: list[FilingView]
     filings_count: int
+    access: Annotated[Access, ACCESS] = "full"
     expires_at: int | None = Field(description="Epoch seconds; unfiled mail is not kept for good.")
 
 
@@ -123,13 +130,13 @@ def entity_view(entity: Entity) -> EntityView:
     return EntityView(entity_type=entity.kind, entity_id=entity.entity_id)
 
 
-def filing_views(message: Message, *, with_bcc: bool) -> list[FilingView]:
+def filing_views(message: Message) -> list[FilingView]:
     return [
         FilingView(
             entity_type=entity.kind,
             entity_id=entity.entity_id,
             origins=sorted(filing.origins),
-            paths=[p for p in filing.paths if with_bcc or not p.startswith("bcc:")],
+            paths=list(filing.paths),
             by=filing.by,
             at=filing.at,
         )
@@ -137,8 +144,8 @@ def filing_views(message: Message, *, with_bcc: bool) -> list[FilingView]:
     ]
 
 
-def message_view(message: Message, content: ContentView, *, with_bcc: bool) -> MessageView:
-    facts = message.facts
+def message_view(sight: Sight, content: ContentView) -> MessageView:
+    message, facts = sight.message, sight.message.facts
     return MessageView(
         **dict(content),
         id=message.message_id,
@@ -148,7 +155,7 @@ def message_view(message: Message, content: ContentView, *, with_bcc: bool) -> M
         sender=facts.sender,
         to=list(facts.to),
         cc=list(facts.cc),
-        bcc=list(facts.bcc) if with_bcc else [],
+        bcc=list(facts.bcc),
         date=facts.date,
         message_id=facts.mail_id,
         kind=facts.kind,
@@ -162,7 +169,7 @@ def message_view(message: Message, content: ContentView, *, with_bcc: bool) -> M
         private=bool(message.private),
         review=message.review or None,
         delivery="failed" if message.delivery else None,
-        delivery_failures=failure_views(message, with_bcc=with_bcc),
+        delivery_failures=failure_views(message),
         reason=message.reason(),
         copies=[
             CopyView(
@@ -170,9 +177,10 @@ def message_view(message: Message, content: ContentView, *, with_bcc: bool) -> M
             )
             for c in message.copies
         ],
-        decision=decision_view(message, with_bcc=with_bcc),
-        filings=filing_views(message, with_bcc=with_bcc)[:SHOWN_FILINGS],
+        decision=decision_view(message),
+        filings=filing_views(message)[:SHOWN_FILINGS],
         filings_count=len(message.filings),
+        access=sight.access,
         expires_at=message.expires,
     )
 
@@ -189,6 +197,7 @@ def shown_row(row: Item) -> dict[str, object]:
         "attachments": row.get("at", 0),
         "authentication": row.get("au", "none"),
         "flags": row.get("fl", []),
+        "access": row.get("access", "full"),
     }
 
 

@@ -63,10 +63,9 @@ class TraceView(BaseModel):
     accounts: list[MailboxTraceView]
 
 
-def walk_view(
-    message: Message, kept: Stored, happened: Iterable[Event], *, with_bcc: bool
-) -> WalkView:
-    decision = decision_view(message, with_bcc=with_bcc)
+def walk_view(message: Message, kept: Stored, happened: Iterable[Event]) -> WalkView:
+    """Of a message as the caller may know it."""
+    decision = decision_view(message)
     steps = [*_arrived(message, kept), *_decided(message, decision), *_happened(happened)]
     if not message.settled:
         text = "Lists do not show all of it yet: it is being written, or will be again shortly."
@@ -77,7 +76,7 @@ def walk_view(
         sort_time=message.sort_time,
         steps=steps,
         decision=decision,
-        filings=filing_views(message, with_bcc=with_bcc)[:COPIES_SHOWN],
+        filings=filing_views(message)[:COPIES_SHOWN],
         unfiled=[entity_view(entity) for entity in sorted(message.tombstones)],
     )
 

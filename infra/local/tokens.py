@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 ISSUER = "https://issuer.localhost"
 AUDIENCE = "ablage"
-SCOPES = ("read", "file", "manage")
+SCOPES = ("read", "file", "manage", "mailboxes:all")
 LIFETIME = 24 * 3600  # seconds
 
 

@@ -159,9 +159,11 @@ def test_a_bounce_is_attached_to_the_mail_it_names(mailbox):
 
     found = shown(message)
     assert (before["delivery"], found["delivery"]) == (None, "failed")
-    first, hidden = found["delivery_failures"]
+    first, blind = found["delivery_failures"]
     assert first == {"recipient": "max@kunde.de", "status": "5.1.1", "report": report}
-    assert hidden["recipient"] is None
+    assert blind["recipient"] == "secret@y.de"
+    others = Client("acme", scopes="read")("GET", f"/v1/messages/{message}").json
+    assert others["delivery_failures"] == [first]
     assert found["filings"] == before["filings"]
     (row,) = [
         row

@@ -25,7 +25,7 @@ def test_the_caller_is_who_the_token_says():
     assert acme("GET", "/v1/me").json == {
         "tenant": "acme",
         "subject": "anna",
-        "scopes": ["file", "manage", "read"],
+        "scopes": ["file", "mailboxes:all", "manage", "read"],
     }
 
 

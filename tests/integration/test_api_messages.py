@@ -18,6 +18,7 @@ from match.handler import lambda_handler as match
 
 acme = Client("acme")
 other = Client("other")
+user = Client("acme", "read file manage")
 INBOX, PROJECTS, SENT = "0" * 16, "1" * 16, "2" * 16
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -56,6 +57,13 @@ def overview(client=acme, **query):
 
 def archive(entity, client=acme):
     return client("GET", f"/v1/archives/{entity}").json["items"]
+
+
+def linked(url):
+    """What a link leads to."""
+    parts = urlsplit(url)
+    place = {"Bucket": parts.netloc.partition(".")[0], "Key": parts.path.lstrip("/")}
+    return boto3.client("s3").get_object(**place)["Body"].read()
 
 
 def only_message(client=acme):
@@ -311,13 +319,15 @@ def test_bcc_is_shown_only_to_those_who_see_the_mailbox(mailbox):
     mail = {"sender": "anna@own.de", "extra": "Bcc: secret@kunde.de\r\n", "role": "sent"}
     arrive(mailbox, 1, folder=SENT, **mail)
     path = f"/v1/messages/{only_message()}"
+    acme("PUT", path + "/filings/quote/q1")
 
-    before = acme("GET", path)
-    acme("PATCH", "/v1/accounts/anna", {"owner": "anna"})
+    before = user("GET", path)
+    acme("PATCH", "/v1/accounts/anna", {"owner": "anna", "visibility": "full"})
 
+    assert before.status == 200
     assert "secret@kunde.de" not in before.text
-    assert acme("GET", path).json["bcc"] != []
-    assert "secret@kunde.de" not in Client("acme", subject="bob")("GET", path).text
+    assert user("GET", path).json["bcc"] != []
+    assert "secret@kunde.de" not in Client("acme", "read", "bob")("GET", path).text
 
 
 @pytest.mark.parametrize(
@@ -350,12 +360,21 @@ def test_no_part_of_an_answer_tells_bcc_to_who_may_not_see_the_mailbox(mailbox):
     acme("PUT", "/v1/contacts/c-9", {"addresses": ["secret@k.de"]})
     arrive(mailbox, 1, sender="anna@own.de", extra="Bcc: secret@k.de\r\n", folder=SENT, role="sent")
     path = f"/v1/messages/{only_message()}"
+    acme("PUT", path + "/filings/quote/q1")
 
-    shown = [acme("GET", path).text, acme("GET", path + "/filings").text]
-    refused = acme("GET", path + "/raw")
+    shown = [user("GET", path + more).text for more in ("", "/filings", "/html", "?content=false")]
+    shown += [
+        user("GET", "/v1/archives/quote/q1").text,
+        user("GET", "/v1/archives/contact/c-9").text,
+    ]
 
-    assert all("secret@k.de" not in text for text in shown)
-    assert (refused.status, refused.code) == (403, "bcc_hidden")
+    assert all("secret@k.de" not in text and "c-9" not in text for text in shown)
+    assert acme("GET", "/v1/archives/contact/c-9").json["items"] != []
+    assert user("GET", "/v1/archives/contact/c-9").json == {"items": [], "next": None}
+    assert b"\nBcc: secret@k.de" in linked(acme("GET", path + "/raw").json["url"])
+    without = linked(user("GET", path + "/raw").json["url"])
+    assert b"secret" not in without
+    assert without.endswith(b"Hello 1\r\n")
 
 
 def test_a_stranger_who_put_a_copy_into_his_own_sent_folder_sees_no_bcc(mailbox):
@@ -367,7 +386,7 @@ def test_a_stranger_who_put_a_copy_into_his_own_sent_folder_sees_no_bcc(mailbox)
     mailbox.raw.put(key, raw, metadata)
     match(sqs_event(s3_created(mailbox.raw.bucket, key.text)), context())
 
-    shown = Client("acme", subject="user-1")("GET", f"/v1/messages/{only_message()}").json
+    shown = Client("acme", "read", "user-1")("GET", f"/v1/messages/{only_message()}").json
 
     assert shown["bcc"] == []
 

@@ -123,8 +123,11 @@ def test_a_mail_of_another_tenant_is_not_found(mailbox):
 
 def test_a_trace_tells_bcc_to_nobody_else(mailbox):
     arrive(mailbox, 1, sender="anna@own.de", extra="Bcc: secret@y.de\r\n", role="sent")
+    (walk,) = acme("GET", "/v1/trace", query={"message_id": "m1@kunde.de"}).json["items"]
+    acme("PUT", f"/v1/messages/{walk['message']}/filings/quote/q1")
+    day = {"from": "anna@own.de", "date": DATE}
 
-    answer = acme("GET", "/v1/trace", query={"message_id": "m1@kunde.de"})
+    answer = Client("acme", "read")("GET", "/v1/trace", query={"message_id": "m1@kunde.de"} | day)
 
     assert len(answer.json["items"]) == 1
     assert "secret" not in answer.text

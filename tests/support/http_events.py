@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-ALL_SCOPES = "read file manage"
+ALL_SCOPES = "read file manage mailboxes:all"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 from ablage.explanation import SENTENCES, explain, explain_address, kind_words
 from ablage.messages import REASONS, AddressDecision, Entity, Facts, Filing, Message
 from ablage.tenancy import TenantId
+from ablage.visibility import without_bcc
 
 C1, K1, Q17 = Entity("contact", "c-1"), Entity("customer", "K1"), Entity("quote", "Q-17")
 MAX = AddressDecision("max@kunde.de", "from", "matched", ("contact#c-1", "customer#K1"))
@@ -26,8 +27,8 @@ def message(*decisions: AddressDecision, **changes: object) -> Message:
     return replace(made, **changes)  # type: ignore[arg-type]  a test's own changes
 
 
-def text(*decisions: AddressDecision, with_bcc: bool = False, **changes: object) -> str:
-    return explain(message(*decisions, **changes), with_bcc=with_bcc).text
+def text(*decisions: AddressDecision, **changes: object) -> str:
+    return explain(without_bcc(message(*decisions, **changes))).text
 
 
 def test_every_reason_has_its_sentence() -> None:
@@ -147,7 +148,7 @@ def test_bcc_is_named_only_to_those_who_may_see_it(reason: str) -> None:
         bcc, facts=Facts(direction="outbound"), filings=filed if reason == "matched" else {}
     )
 
-    hidden, shown = explain(sent, with_bcc=False), explain(sent, with_bcc=True)
+    hidden, shown = explain(without_bcc(sent)), explain(sent)
 
     assert "secret" not in hidden.text
     assert hidden.addresses == ()

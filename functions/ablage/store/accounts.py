@@ -5,6 +5,7 @@ the API creates the state with its due keys and removes these keys when `sync` g
 write is therefore an update of what is there: it can neither create an account nor put a removed
 due key back."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -53,6 +54,15 @@ def get_account(
 ) -> Account | None:
     item = table.get(keys.account(tenant, account_id), consistent=consistent)
     return account_from_item(tenant, account_id, item) if item else None
+
+
+def by_id(table: Table, tenant: TenantId, account_ids: Iterable[str]) -> dict[str, Account]:
+    """Accounts as they are at this moment, deleted ones too. One call up to 100 ids."""
+    wanted = {keys.account(tenant, account_id): account_id for account_id in account_ids}
+    found = table.batch_get(wanted, consistent=True) if wanted else {}
+    return {
+        wanted[key]: account_from_item(tenant, wanted[key], item) for key, item in found.items()
+    }
 
 
 def due_keys(tenant: TenantId, account_id: str, interval: int) -> dict[str, str]:

@@ -53,13 +53,18 @@ def part_key(message: Message, sha256: str) -> str:
 def part_link(
     storage: Storage, s3: Any, message: Message, attachment: Attachment, content: bytes
 ) -> str:
-    """Keeps the part for a day, and a link to it, valid for LINK_SECONDS: always to be saved, never
-    shown in place."""
+    """As `derived_link`, to be saved under its name."""
     shown = {
         "ContentDisposition": content_disposition(attachment.name, attachment.number),
         "ContentType": content_type(attachment.content_type),
     }
-    place = {"Bucket": storage.archive.bucket, "Key": part_key(message, attachment.sha256)}
+    return derived_link(storage, s3, part_key(message, attachment.sha256), content, shown)
+
+
+def derived_link(storage: Storage, s3: Any, key: str, content: bytes, shown: dict[str, str]) -> str:
+    """Keeps what was made of a mail for a day, and a link to it, valid for LINK_SECONDS: always to
+    be saved, never shown in place."""
+    place = {"Bucket": storage.archive.bucket, "Key": key}
     s3.put_object(**place, Body=content, **shown)
     answered = {f"Response{name}": value for name, value in shown.items()}
     url: str = s3.generate_presigned_url(

@@ -93,8 +93,12 @@ def get(table: Table, tenant: TenantId, job_id: str) -> Job:
     """Raises NotFound `job_not_found`."""
     item = table.get(keys.job(tenant, job_id), consistent=True)
     if item is None:
-        raise NotFound("job_not_found", "There is no such job; jobs are kept for 30 days.")
+        raise unknown()
     return _job(tenant, job_id, item)
+
+
+def unknown() -> NotFound:
+    return NotFound("job_not_found", "There is no such job; jobs are kept for 30 days.")
 
 
 def _job(tenant: TenantId, job_id: str, item: Item) -> Job:

@@ -5,7 +5,7 @@ A page may be short, even empty; only the sort key to go on after says whether t
 
 from collections.abc import Callable
 
-from ablage.messages import Entity
+from ablage.messages import ID_LENGTH, Entity
 from ablage.store import keys
 from ablage.store.projection import is_live
 from ablage.store.table import Item, Table
@@ -17,7 +17,11 @@ _OVERVIEW = "MAIL#"
 _ARCHIVE = "FILED#"
 _REVIEW = "HELD#"
 
+_LAST_ID = "z" * ID_LENGTH  # sorts behind every message id
+
 Found = tuple[list[Item], str | None]
+ReadOn = Callable[[str | None, int], Found]  # after a sort key, so many rows
+Seen = Callable[[list[Item]], list[Item]]
 
 
 def archive_page(
@@ -32,6 +36,35 @@ def archive_page(
         limit=limit,
     )
     return [row for row in rows if is_live(row, now)], _more(rows, limit)
+
+
+def page_of_seen(read: ReadOn, seen: Seen, after: str | None, limit: int) -> Found:
+    """A page of what one may see of a list. Reads on where rows were left out, ROWS_READ of them at
+    most. A cursor names no hidden row: it is a shown one's, or stands before a whole second."""
+    found: list[Item] = []
+    looked_at, more = 0, after
+    while looked_at < ROWS_READ:
+        at_once = _ROWS_AT_ONCE if looked_at else limit
+        rows, more = read(more, at_once)
+        found += seen(rows)
+        looked_at += at_once
+        if len(found) > limit or (len(found) == limit and more):
+            return found[:limit], found[limit - 1]["sk"]
+        if more is None:
+            return found, None
+    return _blurred(found, after, str(more))
+
+
+def _blurred(found: list[Item], after: str | None, more: str) -> Found:
+    """What was shown of the last second is shown again by the next page alone."""
+    second = _second(more)
+    if after and _second(after) <= second:
+        return found, more  # hundreds of mails of one second
+    return [row for row in found if _second(row["sk"]) > second], f"{second}#{_LAST_ID}"
+
+
+def _second(sk: str) -> str:
+    return sk.rpartition("#")[0]
 
 
 def review_page(

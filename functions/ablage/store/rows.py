@@ -13,6 +13,7 @@ from ablage.messages import HELD, REVIEW, Entity, Message
 from ablage.store import keys
 from ablage.store.keys import Key
 from ablage.store.table import Item
+from ablage.visibility import access_mark, is_by_bcc, without_bcc
 
 SUBJECT_BYTES = 120
 SNIPPET_BYTES = 160
@@ -69,9 +70,11 @@ def _shown(message: Message) -> Item:
 
 
 def _archive_rows(message: Message) -> Iterator[tuple[Key, Item]]:
-    shown = _shown(message)
+    known, openly = _shown(message), _shown(without_bcc(message))
     for entity, filing in message.filings.items():
-        yield archive_key(message, entity), shown | {"o": sorted(filing.origins)}
+        shown = known if is_by_bcc(filing) else openly
+        mark = access_mark(message, entity)
+        yield archive_key(message, entity), shown | {"o": sorted(filing.origins), "ac": mark}
 
 
 def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:
@@ -92,23 +95,28 @@ def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:
 def _review_rows(message: Message) -> Iterator[tuple[Key, Item]]:
     if message.review == HELD:
         held = next((d for d in message.decisions if d.is_held), None)
-        why = {"r": held.reason, "x": cut(held.address, PARTY_BYTES)} if held else {}
-        yield archive_key(message, REVIEW), _shown(message) | why | {"expires": message.expires}
+        why: Item = {"r": held.reason, "x": cut(held.address, PARTY_BYTES)} if held else {}
+        why |= {"ac": access_mark(message, REVIEW), "expires": message.expires}
+        yield archive_key(message, REVIEW), _shown(message) | why
 
 
 def _overview_rows(message: Message) -> Iterator[tuple[Key, Item]]:
-    filed = [str(entity) for entity in message.filings]
-    common = _shown(message) | {
-        "n": len(filed),
-        "fi": filed[:ROW_FILINGS] or None,
-        "r": message.reason(),
-        "i": mail_id_digest(message.facts.mail_id),
-        "expires": message.expires,
-    }
+    common = {"i": mail_id_digest(message.facts.mail_id), "expires": message.expires}
+    known, openly = (_shown(m) | _standing(m) for m in (message, without_bcc(message)))
     for account in message.accounts:
+        theirs = [copy for copy in message.copies if copy.account_id == account]
+        sent = any(copy.role == "sent" for copy in theirs)
+        main = any(copy.digest == message.digest for copy in theirs)
+        row = (known if sent else openly) | common | ({} if main else {"sn": ""})
         first = message.first_copy(account)
         key = keys.overview(message.tenant, account, first.received_at, message.message_id)
-        yield key, common | {"c": first.received_at, "fo": _folders(message, account)}
+        yield key, row | {"c": first.received_at, "fo": _folders(message, account)}
+
+
+def _standing(message: Message) -> Item:
+    """Where it is filed, and why."""
+    filed = [str(entity) for entity in message.filings]
+    return {"n": len(filed), "fi": filed[:ROW_FILINGS] or None, "r": message.reason()}
 
 
 def _folders(message: Message, account: str) -> list[str]:

@@ -70,16 +70,16 @@ class Table:
         )
         return _item(answer["Item"]) if "Item" in answer else None
 
-    def batch_get(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Eventually consistent; duplicates are asked once; 100 keys a call, unprocessed ones
-        again."""
+    def batch_get(self, keys: Iterable[Key], *, consistent: bool = False) -> dict[Key, Item]:
+        """Duplicates are asked once; 100 keys a call, unprocessed ones again."""
         found: dict[Key, Item] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), BATCH_GET_LIMIT):
             pending = [_key(key) for key in wanted[start : start + BATCH_GET_LIMIT]]
             pause = 0.05
             while pending:
-                answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": pending}})
+                asked = {"Keys": pending, "ConsistentRead": consistent}
+                answer = self._client.batch_get_item(RequestItems={self.name: asked})
                 for wire in answer["Responses"].get(self.name, []):
                     item = _item(wire)
                     found[item["pk"], item["sk"]] = item

@@ -58,6 +58,7 @@ from api.schemas import (
     no_content,
 )
 from api.tenant import Calling
+from api.visibility import find_viewed_account
 from api.warnings import (
     account_warnings,
     alias_warnings,
@@ -161,7 +162,7 @@ def disconnect_account(account: PathId, caller: Calling) -> Response[None]:
 @operation("GET", "/v1/accounts/{account}/folders", "read")
 def list_folders(account: PathId, caller: Calling) -> Page[FolderView]:
     """Folders as last listed; empty until the first connection."""
-    found = connections.find_account(storage().table, caller.tenant, account)
+    found = find_viewed_account(caller, account, or_manage=True)
     state = states.get_state(storage().table, caller.tenant, account)
     return Page(items=folder_views(found, state) if state else [])
 

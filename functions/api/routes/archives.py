@@ -5,8 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage.messages import Entity
-from ablage.store import connections
-from ablage.store.lists import archive_page, overview_page
+from ablage.store.lists import Found, archive_page, overview_page
 from ablage.store.storage import storage
 from ablage.store.table import Item
 from api import cursors
@@ -15,6 +14,7 @@ from api.message_schemas import ArchiveRow, OverviewRow, archive_row, overview_r
 from api.operations import operation
 from api.schemas import Cursor, Limit, Page, PathId, PathType
 from api.tenant import Calling
+from api.visibility import find_viewed_account, seen_page
 
 
 @operation("GET", "/v1/archives/{entity_type}/{entity_id}", "read")
@@ -25,12 +25,17 @@ def read_archive(
     limit: Limit = 25,
     cursor: Cursor = None,
 ) -> Page[ArchiveRow]:
-    """What is filed at an entity. Empty where nothing is: entities are yours, not known to us."""
+    """What is filed at an entity, as far as its mailboxes show it to you.
+
+    Empty where nothing is: entities are yours, not known to us."""
     entity = Entity(entity_type, entity_id)
     after = cursors.ARCHIVE.decode(cursor)
-    rows, more = archive_page(
-        storage().table, caller.tenant, entity, after=after, limit=limit, now=now_epoch()
-    )
+    table, now = storage().table, now_epoch()
+
+    def read(after: str | None, limit: int) -> Found:
+        return archive_page(table, caller.tenant, entity, after=after, limit=limit, now=now)
+
+    rows, more = seen_page(caller, read, after, limit)
     return Page(items=[archive_row(row) for row in rows], next=cursors.ARCHIVE.encode(more))
 
 
@@ -44,9 +49,11 @@ def read_overview(
     folder: Annotated[str | None, Query(description="Id of a folder.")] = None,
     filed: Annotated[bool | None, Query(description="Only filed, or only unfiled mail.")] = None,
 ) -> Page[OverviewRow]:
-    """Every mail of the account, with where it was filed and why, or why not."""
+    """Every mail of the account, with where it was filed and why, or why not.
+
+    For its owner, its viewers, and tokens with the scope mailboxes:all."""
     table, after = storage().table, cursors.OVERVIEW.decode(cursor)
-    connections.find_account(table, caller.tenant, account)
+    find_viewed_account(caller, account)
 
     def wanted(row: Item) -> bool:
         return (folder is None or folder in row["fo"]) and filed in (None, row["n"] > 0)

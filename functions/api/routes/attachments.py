@@ -17,7 +17,7 @@ from api.message_schemas import LinkView
 from api.operations import operation
 from api.schemas import OpaqueId
 from api.tenant import Calling
-from api.visibility import find_message
+from api.visibility import find_content
 
 
 @operation("GET", "/v1/messages/{message}/attachments/{number}", "read")
@@ -27,7 +27,7 @@ def get_attachment(
     caller: Calling,
 ) -> LinkView:
     """A link to one attachment, to be saved as a file, valid for a minute."""
-    found = find_message(caller, message)
+    found = find_content(caller, message).message
     if found.facts.size > BODY_BYTES:
         raise Gone("body_too_large", "The mail is too large to be taken apart; see /raw.")
     raw = read_content(storage(), found)

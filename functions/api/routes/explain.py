@@ -26,7 +26,7 @@ from api.message_schemas import EntityView, entity_view
 from api.operations import operation
 from api.schemas import Body, Text
 from api.tenant import Caller, Calling
-from api.visibility import may_see_bcc
+from api.visibility import seen
 
 Role = Literal["inbox", "sent", "drafts", "trash", "junk", "archive", "all", "private", ""]
 FOLDER, COPY_NUMBER = "explained", 0  # of a copy that does not exist
@@ -94,23 +94,30 @@ def explain_mail(body: ExplainBody, caller: Calling) -> ExplainedView:
     question = _read(body, caller)
     arrival = _decided(question, caller)
     alone = _arrived(arrival, None)
-    current = messages.get(storage().table, caller.tenant, arrival.message_id, now_epoch())
+    current = _current(caller, arrival.message_id)
     if current and not question.whole:
         same = replace(arrival.copy, digest=current.digest)  # a header has no content to compare
         arrival = replace(arrival, copy=same)
     joined = _arrived(arrival, current)
     known = current.filings if current else {}
-    seen = explain(current, with_bcc=may_see_bcc(caller, current)) if current else None
+    why = explain(current).text if current else None
     return ExplainedView(
         would_file=[entity_view(e) for e in joined.filings if e not in known],
-        explanation=explain(alone, with_bcc=True).text,
-        decision=decision_view(alone, with_bcc=True),
+        explanation=explain(alone).text,
+        decision=decision_view(alone),
         read_as=_read_as(question, arrival.sort_time),
         account=body.account,
         received_at=question.received_at,
         message=current.message_id if current else None,
-        message_explanation=seen.text if seen else None,
+        message_explanation=why,
     )
+
+
+def _current(caller: Caller, message_id: str) -> Message | None:
+    """The message it would join, as far as the caller may know it."""
+    stored = messages.get(storage().table, caller.tenant, message_id, now_epoch())
+    sight = seen(caller, stored) if stored else None
+    return sight.message if sight else None
 
 
 def _read(body: ExplainBody, caller: Caller) -> _Question:

@@ -14,7 +14,7 @@ from api.message_schemas import FilingsView, entity_view, filing_views
 from api.operations import operation
 from api.schemas import Body, OpaqueId, answer
 from api.tenant import Calling, SecondsLeft
-from api.visibility import find_message, may_see_bcc
+from api.visibility import find_sight, shown
 
 
 class KeptEntity(Body):
@@ -35,16 +35,17 @@ def keep_filings(
     """Keep a message filed at some entities only. Nothing files it at the others again by itself.
 
     202: decided, and listed within minutes."""
-    found = find_message(caller, message)
+    sight = find_sight(caller, message)
+    found = sight.message
     keep = [Entity(tenancy.entity_type(e.entity_type), tenancy.entity_id(e.entity_id))
             for e in body.keep]  # fmt: skip
     for number, entity in enumerate(keep):
         if entity not in found.filings:
             detail = "The message is not filed there; file it first, or leave it out."
             raise InvalidInput("not_filed", detail, f"/keep/{number}")
-    after = changed(caller, found, keep_only(keep), seconds)
+    after = shown(caller, changed(caller, found, keep_only([*keep, *sight.hidden]), seconds))
     view = FilingsView(
-        items=filing_views(after, with_bcc=may_see_bcc(caller, after)),
+        items=filing_views(after),
         unfiled=[entity_view(entity) for entity in sorted(after.tombstones)],
     )
     return answer(view, status=200 if after.settled else 202)

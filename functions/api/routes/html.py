@@ -14,7 +14,7 @@ from api.operations import operation
 from api.rendering import SANDBOX, render
 from api.schemas import OpaqueId
 from api.tenant import Calling
-from api.visibility import find_message
+from api.visibility import find_content
 
 
 class HtmlView(BaseModel):
@@ -44,7 +44,7 @@ def get_message_html(
     """The mail as a page that is safe to show; its text where it has no HTML.
 
     Images within the mail are shown, those outside it only when asked for."""
-    found = find_message(caller, message)
+    found = find_content(caller, message).message
     if found.facts.size > BODY_BYTES:
         raise Gone("body_too_large", "The mail is too large to be taken apart; see /raw.")
     raw = read_content(storage(), found)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
-from ablage.store import connections, jobs, rates
+from ablage.store import accounts, connections, jobs, rates
 from ablage.store.jobs import Job
 from ablage.store.rates import Rate
 from ablage.store.storage import storage
@@ -20,7 +20,8 @@ from api.folders import check_may_sync
 from api.job_start import start_job
 from api.operations import operation
 from api.schemas import PathId, answer
-from api.tenant import Calling
+from api.tenant import Caller, Calling
+from api.visibility import MANAGE, find_viewed_account, viewer
 
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
@@ -72,7 +73,7 @@ def check_account(account: PathId, caller: Calling) -> Response[JobView]:
 def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[JobView]:
     """Sync folders now. The job is done when their mails are matched."""
     table = storage().table
-    found = connections.find_account(table, caller.tenant, account)
+    found = find_viewed_account(caller, account)
     check_may_sync(table, found, body.folders)
     folders = tuple(dict.fromkeys(body.folders))
     since = utc_text(body.since) if body.since else None
@@ -82,7 +83,17 @@ def sync_account(account: PathId, body: SyncBody, caller: Calling) -> Response[J
 @operation("GET", "/v1/jobs/{job}", "read")
 def get_job(job: PathId, caller: Calling) -> JobView:
     """How far a job is."""
-    return job_view(jobs.get(storage().table, caller.tenant, job))
+    found = jobs.get(storage().table, caller.tenant, job)
+    _check_may_see(caller, found)
+    return job_view(found)
+
+
+def _check_may_see(caller: Caller, job: Job) -> None:
+    """A mailbox's jobs tell of its mail; who manages mailboxes starts some himself, and hears."""
+    if job.account_id and MANAGE not in caller.scopes:
+        known = accounts.get_account(storage().table, caller.tenant, job.account_id)
+        if not viewer(caller).views(known):
+            raise jobs.unknown()
 
 
 def _answer(job: Job) -> Response[JobView]:

@@ -8,7 +8,7 @@ from ablage.accounts import AccountState
 from ablage.errors import InvalidInput
 from ablage.folder_modes import polled
 from ablage.runs import Run
-from ablage.store import accounts, connections, runs
+from ablage.store import accounts, runs
 from ablage.store.cursors import Cursor as FolderCursor
 from ablage.store.cursors import account_cursors
 from ablage.store.storage import storage
@@ -26,6 +26,7 @@ from api.ledger_views import CompletenessView, FolderCompletenessView, RunView, 
 from api.operations import operation
 from api.schemas import Cursor, Limit, Page, PathId
 from api.tenant import Calling
+from api.visibility import find_viewed_account
 
 OneFolder = Annotated[FolderId | None, Query(description="Id; default: all.")]
 Since = Annotated[str | None, Query(description="RFC 3339; default: as far back as is read.")]
@@ -44,7 +45,7 @@ def list_runs(
 
     A run that met nothing leaves no row; rows are kept for 90 days."""
     table, after = storage().table, cursors.RUNS.decode(cursor)
-    connections.find_account(table, caller.tenant, account)
+    find_viewed_account(caller, account)
     found, more = runs.page(
         table, caller.tenant, account, after=after, limit=limit, folder_id=folder
     )
@@ -61,7 +62,7 @@ def is_anything_missing(
 ) -> CompletenessView:
     """Whether mail received from `since` to `until` has been read, and if not, what is open."""
     table = storage().table
-    known = connections.find_account(table, caller.tenant, account)
+    known = find_viewed_account(caller, account)
     state = accounts.get_state(table, caller.tenant, account) or AccountState()
     standing = account_standing(table, known, state)
     begin = _text(since, "since") or standing.reads_from

@@ -14,6 +14,7 @@ from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
 from ablage.store.links import raw_link
 from ablage.store.storage import storage
+from ablage.visibility import Sight
 from api.clock import now, now_text, utc_text
 from api.content_views import ContentView, content_view
 from api.message_schemas import (
@@ -28,7 +29,7 @@ from api.message_schemas import (
 from api.operations import operation
 from api.schemas import OpaqueId, PathId, PathType, answer, no_content
 from api.tenant import Caller, Calling, SecondsLeft
-from api.visibility import find_message, may_see_bcc
+from api.visibility import find_content, find_message, find_sight, shown
 
 FILING = "/v1/messages/{message}/filings/{entity_type}/{entity_id}"
 PRIVATE = "/v1/messages/{message}/private"
@@ -42,29 +43,32 @@ def get_message(
     content: Annotated[bool, Query(description="false: without reading the mail itself.")] = True,
 ) -> Response[MessageView]:
     """One message: facts, text, attachments, where it lies, where it is filed, and why."""
-    found = find_message(caller, message)
-    read = content_view(storage(), found) if content else ContentView()
-    shown = message_view(found, read, with_bcc=may_see_bcc(caller, found))
-    return answer(shown, version=found.version)
+    sight = find_sight(caller, message)
+    read = _content(sight) if content else ContentView()
+    return answer(message_view(sight, read), version=sight.message.version)
+
+
+def _content(sight: Sight) -> ContentView:
+    if sight.access != "full":
+        return ContentView(problems=["content_hidden"])
+    return content_view(storage(), sight.message)
 
 
 @operation("GET", "/v1/messages/{message}/raw", "read")
 def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
-    """A link to the mail as it was received, valid for a minute."""
-    found = find_message(caller, message)
-    hidden = frozenset() if may_see_bcc(caller, found) else _contents_with_bcc(found)
-    url = raw_link(storage(), client("s3"), found, hidden)
+    """A link to the mail as it was received, valid for a minute.
+
+    Of a mail in other people's mailboxes alone, without the header fields that name these."""
+    url = raw_link(storage(), client("s3"), find_content(caller, message))
     return LinkView(url=url, expires_at=utc_text(now() + timedelta(seconds=LINK_SECONDS)))
 
 
 @operation("GET", "/v1/messages/{message}/filings", "read")
 def list_filings(message: OpaqueId, caller: Calling) -> FilingsView:
     """Every entity the message is filed at."""
-    found = find_message(caller, message)
+    found = find_sight(caller, message).message
     unfiled = [entity_view(entity) for entity in sorted(found.tombstones)]
-    return FilingsView(
-        items=filing_views(found, with_bcc=may_see_bcc(caller, found)), unfiled=unfiled
-    )
+    return FilingsView(items=filing_views(found), unfiled=unfiled)
 
 
 @operation("PUT", FILING, "file")
@@ -81,7 +85,7 @@ def file_message(
     entity = Entity(entity_type, entity_id)
     intent = file_by_hand(entity, caller.subject, now_text())
     changed = _change(caller, message, intent, seconds, archive_first=True)
-    filing = next(f for f in filing_views(changed, with_bcc=False) if _is(f, entity))
+    filing = next(f for f in filing_views(shown(caller, changed)) if _is(f, entity))
     return answer(filing, status=200 if changed.settled else 202)
 
 
@@ -142,10 +146,3 @@ def _done(message: Message) -> Response[None]:
 
 def _is(filing: FilingView, entity: Entity) -> bool:
     return (filing.entity_type, filing.entity_id) == (entity.kind, entity.entity_id)
-
-
-def _contents_with_bcc(message: Message) -> frozenset[str]:
-    """SHA-256 of the bytes that carry the Bcc field."""
-    if not message.facts.bcc:
-        return frozenset()
-    return frozenset(copy.sha256 for copy in message.copies if copy.role == "sent")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictStr
 
+from ablage import tenancy
 from ablage.messages import Entity
 from ablage.store import previews
 from ablage.store.previews import Preview
@@ -20,6 +21,7 @@ from api.clock import now_epoch
 from api.operations import operation
 from api.schemas import Body, Text, Warning_
 from api.tenant import Caller, Calling
+from api.visibility import find_viewed_account, require_all_mailboxes
 from api.warnings import account_warnings
 
 TOP = 20
@@ -59,6 +61,9 @@ class PreviewView(BaseModel):
 def preview(body: PreviewBody, caller: Calling) -> PreviewView:
     """What switching filing on, blocking, or a contact's new address would do to stored mail.
 
+    The first is for those who see the account's mail, the others, which count every mailbox's, for
+    tokens with the scope mailboxes:all or manage.
+
     Filing on is told from what lists show: of each field at most ten recipients, and of relayed
     mail not whom it is really from."""
     found, warnings = _PREVIEWS[body.kind](body, caller)
@@ -77,6 +82,7 @@ def preview(body: PreviewBody, caller: Calling) -> PreviewView:
 
 
 def _filing_on(body: PreviewBody, caller: Caller) -> tuple[Preview, list[Warning_]]:
+    find_viewed_account(caller, tenancy.entity_id(required(body.account, "/account")))
     account, batch = account_batch(caller, required(body.account, "/account"), body.days)
     table = storage().table
     found = previews.preview_account(table, batch, account, now_epoch())
@@ -84,11 +90,13 @@ def _filing_on(body: PreviewBody, caller: Caller) -> tuple[Preview, list[Warning
 
 
 def _blocklist_entry(body: PreviewBody, caller: Caller) -> tuple[Preview, list[Warning_]]:
+    require_all_mailboxes(caller)
     batch = purge_batch(caller, required(body.entry, "/entry"))
     return previews.preview_purge(storage().table, batch, now_epoch()), []
 
 
 def _contact_address(body: PreviewBody, caller: Caller) -> tuple[Preview, list[Warning_]]:
+    require_all_mailboxes(caller)
     contact, address = required(body.contact, "/contact"), required(body.address, "/address")
     batch, found, entry = address_batch(caller, contact, address, body.days)
     table = storage().table

@@ -8,7 +8,7 @@ from pydantic import Field
 from ablage.errors import Conflict
 from ablage.filings import accept, reject
 from ablage.messages import Message
-from ablage.store.lists import review_page
+from ablage.store.lists import Found, review_page
 from ablage.store.storage import storage
 from ablage.store.table import Item
 from api import cursors
@@ -18,7 +18,7 @@ from api.message_schemas import EntityView, Row, entity_view, shown_row
 from api.operations import operation
 from api.schemas import Body, Cursor, Limit, OpaqueId, Page, answer
 from api.tenant import Caller, Calling, SecondsLeft
-from api.visibility import find_message
+from api.visibility import find_message, seen_page, shown
 
 Verdict = Literal["accept", "reject"]
 
@@ -44,11 +44,14 @@ class ReviewView(Body):
 
 @operation("GET", "/v1/review", "read")
 def list_review(caller: Calling, limit: Limit = 25, cursor: Cursor = None) -> Page[ReviewRow]:
-    """Mail that is held until somebody accepts or rejects it."""
+    """Mail in your mailboxes that is held until somebody accepts or rejects it."""
     after = cursors.REVIEW.decode(cursor)
-    rows, more = review_page(
-        storage().table, caller.tenant, after=after, limit=limit, now=now_epoch()
-    )
+    table, now = storage().table, now_epoch()
+
+    def read(after: str | None, limit: int) -> Found:
+        return review_page(table, caller.tenant, after=after, limit=limit, now=now)
+
+    rows, more = seen_page(caller, read, after, limit)
     return Page(items=[_row(row) for row in rows], next=cursors.REVIEW.encode(more))
 
 
@@ -63,8 +66,8 @@ def review_message(
     if not found.review:
         raise Conflict("not_held", "Nobody is asked about this message: it was not held.")
     if body.verdict == "reject":
-        return _answer(changed(caller, found, reject(caller.subject), seconds))
-    return _answer(_accepted(caller, found, seconds))
+        return _answer(shown(caller, changed(caller, found, reject(caller.subject), seconds)))
+    return _answer(shown(caller, _accepted(caller, found, seconds)))
 
 
 def _accepted(caller: Caller, found: Message, seconds: float) -> Message:

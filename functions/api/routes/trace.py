@@ -16,7 +16,7 @@ from api.clock import moment, now_epoch
 from api.operations import operation
 from api.tenant import Caller, Calling
 from api.trace_views import COPIES_SHOWN, TraceView, WalkView, mailbox_view, walk_view
-from api.visibility import may_see_bcc
+from api.visibility import find_viewed_account, seen_messages, views
 
 MAIL_ID_BYTES = 250  # of a Message-ID that is kept
 BEFORE, AFTER = timedelta(days=2), timedelta(days=14)  # of its Date, when a mail may have come
@@ -49,22 +49,26 @@ def trace_mail(
     date: When = None,
     until: Until = None,
 ) -> TraceView:
-    """Where a mail has been: stored, decided, filed; and where each mailbox stands.
+    """Where a mail has been: stored, decided, filed; and where each of your mailboxes stands.
 
     With `from` and `date` it is found at once. Else the newest 2,000 mails are searched, or, with
     `date`, those of the days around it."""
     mail_id = cut(message_id.strip().strip("<>").strip(), MAIL_ID_BYTES)
     day = moment(date, "date")
-    accounts, left_out = trace.accounts_of(storage().table, caller.tenant, account)
+    if account is not None:
+        find_viewed_account(caller, account)
+    known, left_out = trace.accounts_of(storage().table, caller.tenant, account)
+    accounts = [each for each in known if views(caller, each)]
     found = _computed(caller, mail_id, sender, day)
     searched = Search((), 0, more=False)
     if not found:
         window = _window(day, moment(until, "until"))
-        ids = [known.account_id for known in accounts]
+        ids = [each.account_id for each in accounts]
         searched = trace.search(storage().table, caller.tenant, ids, mail_id, window)
         found = trace.read_messages(
             storage().table, caller.tenant, searched.found, mail_id, now_epoch()
         )
+    found = seen_messages(caller, found)
     mailboxes = trace.mailboxes(storage().table, caller.tenant, accounts)
     return TraceView(
         message_id=mail_id,
@@ -97,4 +101,5 @@ def _window(date: datetime | None, until: datetime | None) -> Window:
 def _walk(caller: Caller, message: Message) -> WalkView:
     kept = trace.stored(storage(), client("s3"), message, COPIES_SHOWN)
     happened = messages.events(storage().table, caller.tenant, message.message_id)
-    return walk_view(message, kept, happened, with_bcc=may_see_bcc(caller, message))
+    known = {*message.filings, *message.tombstones}
+    return walk_view(message, kept, [event for event in happened if event.entity in known])
