@@ -222,10 +222,8 @@ class FolderFetch:
     def _walk_down(self) -> bool:
         """The first import, newest first."""
         cursor = self.cursor
-        if not cursor.since:
+        if not cursor.since or not self.may_import:
             return True
-        if not self.may_import:
-            return False
         since = as_time(cursor.since)
         above, below = cursor.high, cursor.low
         uids = [uid for uid in self.session.new_uids(above, since.date()) if uid < below]
