@@ -37,6 +37,7 @@ _MAY_TAKE_LONGER = {
     "unmark_message_private",
 }
 _MAY_START_A_JOB = {"delete_contact", "delete_customer"}
+_MAY_ASK_DNS = {"discover_account"}
 
 
 _IDEMPOTENCY_KEY = {
@@ -103,6 +104,8 @@ def _responses(operation: dict[str, Any]) -> dict[str, Any]:
             good["202"] = {"description": "A job does it", "content": content}
     if operation["operationId"] in _CREATES:
         good["201"] = good["200"] | {"description": "Created"}
+    if operation["operationId"] in _MAY_ASK_DNS:
+        good["202"] = good["200"] | {"description": "A job asks DNS"}
     if operation["operationId"] in _MAY_TAKE_LONGER:
         good["202"] = good["200" if "200" in good else "204"] | {"description": "Listed soon"}
     schema = {"$ref": "#/components/schemas/Problem"}

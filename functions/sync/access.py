@@ -32,7 +32,7 @@ from sync.identity import IdentityProviders, Tokens
 
 EARLY_SECONDS = 300  # before its end a token is not begun with: a session outlasts it
 ROUNDS = 4  # of workers that were faster
-CACHE_ENTRIES = 5000
+CACHE_ENTRIES = 20_000  # of some 2 KB
 _ABOUT_THE_CLIENT = "client_refused"
 _ANY_CLIENT = -1
 _TO_BE_REPEATED = ("provider_unavailable", "client_missing", "secret_missing")

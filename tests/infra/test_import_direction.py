@@ -119,6 +119,15 @@ def test_only_the_mailbox_knows_imap() -> None:
     assert offending(others, *IMAP) == []
 
 
+def test_only_sync_talks_to_providers_and_to_dns() -> None:
+    http = ("http.client", "urllib.request", "urllib3", "requests", "httpx")
+    talking = ("sync.identity", "sync.discovery", "ablage.store")  # the store talks to AWS
+    rest = [m for m in modules(*ROOMS, "ablage") if not within(m, *talking)]
+
+    assert offending(rest, *http, "dns") == []
+    assert offending(["sync.identity"], *http) != []
+
+
 def test_store_and_mailbox_do_not_know_each_other() -> None:
     assert offending(modules("ablage/store"), "ablage.mailbox", "ablage.change") == []
     assert offending(modules("ablage/mailbox"), "ablage.store", "ablage.change") == []
