@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -53,11 +54,19 @@ def ticks(where: Storage, begin: datetime) -> Iterator[datetime]:
         yield at
 
 
+def slow_down(where: Storage) -> None:
+    """As after trouble: one command in flight at a time."""
+    lease = cursors.take_lease(where.table, TENANT, "box", 0)
+    assert lease
+    cursors.release_lease(where.table, TENANT, "box", replace(lease, slow_until=2**32))
+
+
 def test_two_hundred_slices_of_one_mailbox_run_through(aws: Storage, hostile: Hostile) -> None:
-    last = 2 * SLICES + 10  # two commands are in flight at first
+    last = SLICES
     server = hostile(inbox(lambda: last, sized(MB)))
     account = connect_mailbox(aws, server, "u@example.com")
     begin = datetime.now(UTC).replace(second=0, microsecond=0)
+    slow_down(aws)  # one mail a slice
     poll_once(tools_for(aws, server, slice_bytes=1), account)
     slices, lows = 1, [cursor_of(aws, account).low]
 
@@ -73,9 +82,9 @@ def test_two_hundred_slices_of_one_mailbox_run_through(aws: Storage, hostile: Ho
     cursor = cursor_of(aws, account)
     assert uids(aws) == list(range(1, last + 1))
     assert (cursor.high, cursor.since, cursor.low) == (last, None, 0)
-    assert slices >= SLICES
+    assert slices == SLICES
     assert lows == sorted(lows, reverse=True)
-    assert state_of(aws, account).status == "active"
+    assert state_of(aws, account).code is None
 
 
 def test_the_newest_mail_comes_first_and_new_mail_meanwhile(aws: Storage, hostile: Hostile) -> None:
