@@ -16,7 +16,7 @@ from ablage.store.multipart import Multipart, Part
 from ablage.store.raw_mail import RawKey, RawMail, RawMetadata
 
 THREADS = 64  # messages a second x seconds of a PUT [imap-sync section 1]
-QUEUE_BYTES = 24 * 1024 * 1024  # of all sessions of a process
+QUEUE_BYTES = 12 * 1024 * 1024  # of all sessions of a process
 
 T = TypeVar("T")
 

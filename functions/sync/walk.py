@@ -27,7 +27,7 @@ from sync.uploads import Settled
 
 WINDOW = 1000  # UIDs listed at a time
 WINDOW_BYTES = 8 * 1024 * 1024
-AHEAD_BYTES = WINDOW_BYTES // 2  # read and not yet behind a written cursor
+AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024
 COMMIT_SECONDS = 2.0
 
