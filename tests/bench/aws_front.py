@@ -20,7 +20,11 @@ class _Front(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         service = self.headers["Authorization"].split("/")[3]
         host = f"{service}.{REGION}.amazonaws.com"
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        size = int(self.headers["Content-Length"])
+        body = self.rfile.read(size)
+        if len(body) < size:  # its sender was killed
+            self.close_connection = True
+            return
         headers = {**dict(self.headers.items()), "Host": host}
         with _LOCK:
             answer = requests.post(f"https://{host}/", body, headers=headers, timeout=30)
