@@ -5,6 +5,7 @@ MB literal costs 3.7 GB. So every read here is bounded by the session's deadline
 line or literal by its own limit."""
 
 import imaplib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SILENCE_SECONDS = 20.0  # without a single byte
 SESSION_BYTES = 512 * 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
+
+_NO_TAG = re.compile(rb"(?!)(?P<tag>)(?P<type>)(?P<data>)")
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,18 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
             raise
 
     def _greet(self) -> None:
+        """Commands are the wire's: imaplib would compile a pattern for tags of its own at each
+        connection, a tenth of what an idle look costs."""
+        self.tagre = _NO_TAG  # type: ignore[assignment]  # the stubs say str
+        self._cmd_log_len, self._cmd_log_idx = 10, 0
+        self._cmd_log: dict[int, Any] = {}
         self.welcome = b""
         try:
-            super()._connect()  # type: ignore[misc]  # not in the stubs
+            self.welcome = self._get_response()
+            if not {"OK", "PREAUTH"} & self.untagged_responses.keys():
+                raise self.error(self.welcome)
+            self.state = "AUTH" if "PREAUTH" in self.untagged_responses else "NONAUTH"
+            self._get_capabilities()
         except imaplib.IMAP4.error:
             is_bye = (self.welcome or b"")[:5].upper() == b"* BYE"
             told = recognised(self.welcome, "server_hung_up") if is_bye else fault("protocol_error")
