@@ -18,6 +18,7 @@ from ablage.visibility import access_mark, is_by_bcc, without_bcc
 SUBJECT_BYTES = 120
 SNIPPET_BYTES = 160
 PARTY_BYTES = 96
+MARK_ROOM = 24  # of the accounts in an archive row; what they take beyond is the snippet's
 ROW_FILINGS = 3
 TOMBSTONE_SECONDS = 24 * 3600  # longer than any writer lives, shorter than any retention class
 MAIL_ID_DIGEST = 8  # bytes of it in an overview row, for finding a mail by its Message-ID
@@ -74,7 +75,14 @@ def _archive_rows(message: Message) -> Iterator[tuple[Key, Item]]:
     for entity, filing in message.filings.items():
         shown = known if is_by_bcc(filing) else openly
         mark = access_mark(message, entity)
-        yield archive_key(message, entity), shown | {"o": sorted(filing.origins), "ac": mark}
+        more = {"sn": _beside(message.facts.snippet, mark), "o": sorted(filing.origins), "ac": mark}
+        yield archive_key(message, entity), shown | more
+
+
+def _beside(snippet: str, mark: list[str]) -> str:
+    """Shorter where more than one account of a usual id is named."""
+    over = max(0, sum(len(entry) + 4 for entry in mark) - MARK_ROOM)
+    return cut(snippet, SNIPPET_BYTES - over)
 
 
 def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:
