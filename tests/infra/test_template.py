@@ -69,6 +69,8 @@ read   GET    /v1/blocklist
 manage POST   /v1/blocklist
 manage DELETE /v1/blocklist/{entry_id}
 read   GET    /v1/archives/{entity_type}/{entity_id}
+read   GET    /v1/archives/{entity_type}/{entity_id}/count
+read   POST   /v1/archives/counts
 """
 
 Properties = dict[str, Any]

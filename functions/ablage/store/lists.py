@@ -38,6 +38,22 @@ def archive_page(
     return [row for row in rows if is_live(row, now)], _more(rows, limit)
 
 
+def archive_count(
+    table: Table, tenant: TenantId, entity: Entity, *, most: int, now: int
+) -> tuple[int, bool]:
+    """One COUNT Query of at most `most` rows and one: how many `archive_page` would show, and
+    whether there may be more."""
+    is_filed, is_kept = "attribute_not_exists(gone)", "attribute_not_exists(expires)"
+    counted, more = table.count(
+        keys.archive(tenant, entity.kind, entity.entity_id),
+        prefix=_ARCHIVE,
+        limit=most + 1,
+        wanted=f"{is_filed} AND ({is_kept} OR expires > :now)",
+        values={":now": now},
+    )
+    return min(counted, most), more
+
+
 def page_of_seen(read: ReadOn, seen: Seen, after: str | None, limit: int) -> Found:
     """A page of what one may see of a list. Reads on where rows were left out, ROWS_READ of them at
     most. A cursor names no hidden row: it is a shown one's, or stands before a whole second."""
