@@ -18,6 +18,7 @@ from sync.access import Access
 from sync.discovery import Resolve, resolve
 from sync.hosts import Hosts
 from sync.identity import IdentityProviders
+from sync.memory import give_memory_back
 from sync.uploads import Uploads
 from sync.walk import Slice
 
@@ -87,6 +88,7 @@ def access() -> Access:
 
 @functools.cache
 def uploads() -> Uploads:
+    give_memory_back()
     return Uploads()
 
 
