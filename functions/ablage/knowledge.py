@@ -11,11 +11,9 @@ from ablage.policy import Policy
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """What the address index holds under one key: contacts with their customers, customers, own
-    accounts."""
+    """What the address index holds under one key: records with their parents, own accounts."""
 
-    contacts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    customers: tuple[str, ...] = ()
+    records: Mapping[Entity, tuple[Entity, ...]] = field(default_factory=dict)
     own: tuple[str, ...] = ()
 
 
@@ -43,26 +41,20 @@ class Knowledge:
         return next((key for key in block_keys(address) if key in self.blocked), None)
 
     def entities(self, address: Address) -> tuple[Entity, ...]:
-        """Every contact with that key, every customer of each, and customers carrying it; each
-        once."""
+        """Every record with that key and every parent of each; each once."""
         carried = self._may_link if self._is_account_address(address) else lambda _: True
         found: dict[Entity, None] = {}
         for key in self._match_keys(address):
             entry = self.index.get(key, IndexEntry())
-            for contact, customers in entry.contacts.items():
-                if carried(Entity("contact", contact)):
-                    found[Entity("contact", contact)] = None
-                    found |= {Entity("customer", customer): None for customer in customers}
-            carriers = (Entity("customer", customer) for customer in entry.customers)
-            found |= {customer: None for customer in carriers if carried(customer)}
+            for record, parents in entry.records.items():
+                if carried(record):
+                    found |= dict.fromkeys((record, *parents))
         return tuple(found)
 
     def carriers(self, own: str) -> tuple[Entity, ...]:
-        """The contacts and customers that carry an account's own address, as policy lets them."""
+        """The records that carry an account's own address, as policy lets them."""
         entry = self.index.get(own, IndexEntry())
-        contacts = [Entity("contact", contact) for contact in entry.contacts]
-        found = contacts + [Entity("customer", customer) for customer in entry.customers]
-        return tuple(entity for entity in found if self._may_link(entity))
+        return tuple(entity for entity in entry.records if self._may_link(entity))
 
     def _match_keys(self, address: Address) -> tuple[str, ...]:
         both = dict.fromkeys((address.exact, address.base))

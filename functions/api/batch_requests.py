@@ -13,7 +13,9 @@ from ablage.addresses import Address, normalise
 from ablage.blocklist import parse_entry
 from ablage.errors import InvalidInput
 from ablage.matching import IndexEntry
-from ablage.store import batches, connections, contacts
+from ablage.messages import Entity
+from ablage.records import CONTACT
+from ablage.store import batches, connections, records
 from ablage.store.batches import Batch
 from ablage.store.policies import get_policy
 from ablage.store.storage import storage
@@ -57,17 +59,19 @@ def address_batch(
         detail = "This is not an e-mail address. Send it bare, as name@example.com."
         raise InvalidInput("invalid_address", detail, "/address")
     table = storage().table
-    found = contacts.get_contact(table, caller.tenant, contact_id)
+    contact = Entity(CONTACT, contact_id)
+    found = records.get_record(table, caller.tenant, contact)
     since = _back(get_policy(table, caller.tenant).backfill_days if days is None else days)
     arguments = {"contact": contact_id, "keys": [address.exact], "since": since}
-    entry = IndexEntry({contact_id: found.customers if found else ()})
+    entry = IndexEntry({contact: found.parents if found else ()})
     return made(caller, kinds.BACKFILL_CONTACT, arguments), address, entry
 
 
 def contact_batch(caller: Caller, contact_id: str, text: str | None, days: int | None) -> Batch:
     """Of one address of a contact, or all. Raises NotFound, Merged, InvalidInput."""
     table = storage().table
-    contact = contacts.find_contact(table, caller.tenant, tenancy.entity_id(contact_id))
+    entity = Entity(CONTACT, tenancy.entity_id(contact_id))
+    contact = records.find_record(table, caller.tenant, entity)
     address = normalise(text) if text is not None else None
     keys = [address.exact if address else ""] if text is not None else list(contact.active_keys)
     if not set(keys) <= set(contact.active_keys) or not keys:

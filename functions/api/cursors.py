@@ -11,6 +11,7 @@ from ablage.errors import InvalidInput
 CURSOR_CHARACTERS = 1400  # base64url of DynamoDB's longest sort key, 1,024 bytes
 
 _ID = r"[A-Za-z0-9._:-]{1,128}"
+_TYPE = r"[a-z][a-z0-9_-]{0,31}"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 _MESSAGE = r"[a-z2-7]{26}"
 
@@ -48,8 +49,8 @@ def _grammar(pattern: str) -> Grammar:
 ACCOUNTS = _grammar(f"ACCOUNT#{_ID}")
 ARCHIVE = _grammar(f"FILED#{_TIME}#{_MESSAGE}")
 BLOCKLIST = _grammar(r"(ADDRESS|DOMAIN)#[^\x00-\x1f\x7f]{1,1000}")
-CONTACTS = _grammar(f"CONTACT#{_ID}")
-CUSTOMERS = _grammar(f"CUSTOMER#{_ID}")
+CHILDREN = _grammar(f"CHILD#{_TYPE}#{_ID}")
+RECORDS = _grammar(f"RECORD#{_ID}")
 OVERVIEW = _grammar(f"MAIL#{_TIME}#{_MESSAGE}")
 RUNS = _grammar(f"RUN#{_TIME}#[0-9a-f]{{16}}#{_ID}")
 REVIEW = _grammar(f"HELD#{_TIME}#{_MESSAGE}")

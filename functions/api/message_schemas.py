@@ -25,6 +25,8 @@ ACCESS = Field(
 class EntityView(BaseModel):
     entity_type: str
     entity_id: str
+    label: str | None = Field(None, description="As put at /v1/records; null where nothing was.")
+    url: str | None = None
 
 
 class FilingView(EntityView):
@@ -67,6 +69,7 @@ class Row(BaseModel):
 
 class ArchiveRow(Row):
     origins: list[str]
+    entity: EntityView
 
 
 class OverviewRow(Row):
@@ -201,8 +204,8 @@ def shown_row(row: Item) -> dict[str, object]:
     }
 
 
-def archive_row(row: Item) -> ArchiveRow:
-    return ArchiveRow.model_validate(shown_row(row) | {"origins": row["o"]})
+def archive_row(row: Item, entity: EntityView) -> ArchiveRow:
+    return ArchiveRow.model_validate(shown_row(row) | {"origins": row["o"], "entity": entity})
 
 
 def overview_row(row: Item) -> OverviewRow:

@@ -69,7 +69,6 @@ Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description='The ETag you have read, as `"3"`.')
 ]
-Name = Annotated[StrictStr, Field(max_length=limits.NAME_CHARACTERS)]
 Text = Annotated[StrictStr, Field(max_length=600)]
 Texts = Annotated[list[Text], Field(max_length=limits.LIST_ELEMENTS)]
 

@@ -12,6 +12,7 @@ from ablage import limits
 from ablage.accounts import Account
 from ablage.folder_modes import hides_all_mail
 from ablage.habit import Habit
+from ablage.messages import Entity
 from ablage.store import accounts, address_index, keys, projection
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId
@@ -88,8 +89,8 @@ def silence_warnings(account: Account, habit: Habit, code: str | None) -> list[W
 
 
 def _entities(owners: address_index.Owners) -> Iterable[tuple[str, str]]:
-    yield from (("contact", contact) for contact in sorted(owners.contacts))
-    yield from (("customer", customer) for customer in sorted(owners.customers))
+    found = (Entity.parse(record) for record in sorted(owners.records))
+    yield from ((entity.kind, entity.entity_id) for entity in found)
 
 
 def _warnings(

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from itertools import islice
 
 from ablage.limits import MESSAGES_COUNTED
-from ablage.store import batches, keys, owed_batches
+from ablage.messages import Entity
+from ablage.store import batches, owed_batches
 from ablage.store.batches import Batch
 from ablage.store.candidates import candidates, read_messages
+from ablage.store.records import record_key
 from ablage.store.storage import Storage
 from ablage.store.table import BATCH_GET_LIMIT
 from ablage.tenancy import TenantId
@@ -22,12 +24,9 @@ from match.plans import Plans
 
 def start_late(storage: Storage, tenant: TenantId, repair: Mapping[str, str]) -> None:
     """Where mail was missed; dispatch finds the batch within the minute."""
-    if "contact" in repair:
-        key = keys.contact(tenant, repair["contact"])
-    elif "customer" in repair:
-        key = keys.customer(tenant, repair["customer"])
-    else:
+    if "record" not in repair:
         return
+    key = record_key(tenant, Entity.parse(repair["record"]))
     batch = owed_batches.late(storage.table, tenant, key)
     now = int(time.time())
     if batch is not None and _finds_mail(storage, batch, now):

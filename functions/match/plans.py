@@ -19,7 +19,6 @@ from ablage.reevaluation import OPEN, Verdict
 from ablage.store import batches
 from ablage.store.accounts import get_account
 from ablage.store.batches import Batch
-from ablage.store.contacts import archive_place
 from ablage.store.knowledge import (
     Case,
     Found,
@@ -28,6 +27,7 @@ from ablage.store.knowledge import (
     read_addresses,
     read_found,
 )
+from ablage.store.merges import archive_place
 from ablage.store.policies import get_policy
 from ablage.store.raw_mail import RawKey
 from ablage.store.storage import Storage

@@ -61,6 +61,11 @@ read   GET    /v1/customers
 manage PUT    /v1/customers/{customer}
 read   GET    /v1/customers/{customer}
 manage DELETE /v1/customers/{customer}
+read   GET    /v1/customers/{customer}/contacts
+read   GET    /v1/records/{entity_type}
+manage PUT    /v1/records/{entity_type}/{entity_id}
+read   GET    /v1/records/{entity_type}/{entity_id}
+manage DELETE /v1/records/{entity_type}/{entity_id}
 manage POST   /v1/contacts/{contact}/merge
 read   POST   /v1/previews
 manage POST   /v1/batches

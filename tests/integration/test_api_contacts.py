@@ -20,9 +20,13 @@ def test_a_contact_comes_back_as_it_was_put():
         "name": "Max",
         "addresses": ["Max@Kunde.DE"],
         "customers": ["K1", "K2"],
+        "url": "",
         "archived": False,
+        "source_version": None,
         "version": 1,
         "backfill": None,
+        "stale": False,
+        "deleted": False,
         "warnings": [],
     }
 

@@ -8,10 +8,9 @@ from tests.support.http_events import Client
 from tests.support.stored_mail import arrive, stored, work_off
 from tests.support.tenants import connect_account
 
-from ablage.contacts import joined, new_contact
 from ablage.errors import InvalidInput
-from ablage.store import contacts, jobs, keys, messages
-from ablage.store.contacts import repair_contact
+from ablage.records import joined, new_contact
+from ablage.store import jobs, keys, messages, records
 from ablage.store.due import waiting
 from ablage.tenancy import TenantId
 from match.file_message import file_message, know
@@ -148,17 +147,17 @@ def test_a_merge_that_cannot_be_is_refused(company):
 def test_a_killed_writers_back_filling_is_started_by_the_repair(company):
     arrive(company, 2, "new@kunde.de", "anna@own.de")
     wanted = new_contact(ACME, "c3", "New", ["new@kunde.de"], [])
-    saved = contacts.save_contact(company, wanted, lambda standing: None)
-    key, job = keys.contact(ACME, "c3"), saved.backfill
+    saved = records.save_record(company, wanted, lambda standing: None)
+    key, job = keys.record(ACME, "contact", "c3"), saved.backfill
     assert job
     company.table.delete(keys.job(ACME, job))
     company.table.update(
         key,
         "SET pending = :yes, lost = :none",
-        values={":yes": True, ":none": {"keys": [], "customers": []}},
+        values={":yes": True, ":none": {"keys": [], "parents": []}},
     )
 
-    repair_contact(company, ACME, "c3")
+    records.repair_record(company, ACME, wanted.entity)
 
     assert jobs.get(company.table, ACME, job).kind == "backfill_contact"
 
@@ -175,7 +174,7 @@ def test_mail_that_was_being_matched_when_its_contact_was_made_is_filed(company,
     file_message(company, reading, known)
     entity_type, _, entity_id = path.partition("s/")
     before = archive(f"{entity_type}/{entity_id}")
-    repair = {"repair": {"tenant": "acme", entity_type: entity_id}}
+    repair = {"repair": {"tenant": "acme", "record": f"{entity_type}#{entity_id}"}}
 
     started = []
     for _ in range(2):  # SQS delivers at least once

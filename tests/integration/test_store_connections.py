@@ -7,9 +7,10 @@ from tests.support.events import context, sqs_event
 from tests.support.interleaving import Killed, Scheduler
 
 from ablage.accounts import Account
-from ablage.contacts import new_contact, new_customer
 from ablage.errors import Conflict
-from ablage.store import address_index, connections, contacts, customers, keys
+from ablage.messages import Entity
+from ablage.records import new_contact, new_record
+from ablage.store import address_index, connections, keys, records
 from ablage.store.aws import client
 from ablage.store.repairs import repair_rows
 from ablage.tenancy import TenantId
@@ -128,18 +129,20 @@ def test_match_finishes_what_a_killed_call_left(aws, kind):
             {"account": "anna"},
         ),
         "contact": (
-            lambda: contacts.save_contact(
+            lambda: records.save_record(
                 aws, new_contact(ACME, "c-1", "", ["anna@firma.de"], []), lambda _: None
             ),
-            keys.contact(ACME, "c-1"),
-            {"contact": "c-1"},
+            keys.record(ACME, "contact", "c-1"),
+            {"record": "contact#c-1"},
         ),
         "customer": (
-            lambda: customers.save_customer(
-                aws, new_customer(ACME, "K1", "", ["anna@firma.de"]), lambda _: None
+            lambda: records.save_record(
+                aws,
+                new_record(ACME, Entity("customer", "K1"), "", ["anna@firma.de"]),
+                lambda _: None,
             ),
-            keys.customer(ACME, "K1"),
-            {"customer": "K1"},
+            keys.record(ACME, "customer", "K1"),
+            {"record": "customer#K1"},
         ),
     }[kind]
     killed_after_the_truth(act)
@@ -151,7 +154,7 @@ def test_match_finishes_what_a_killed_call_left(aws, kind):
     assert answer == {"batchItemFailures": []}
     assert "pending" not in aws.table.get(key)
     owners = address_index.read(aws.table, ACME, ["anna@firma.de"])["anna@firma.de"]
-    assert {*owners.contacts, *owners.customers, *owners.own} == set(repair.values())
+    assert {*owners.records, *owners.own} == set(repair.values())
 
 
 def test_of_two_who_connect_different_mailboxes_under_one_id_one_is_told(aws):

@@ -6,55 +6,73 @@ import pytest
 from tests.support.interleaving import Scheduler
 from tests.support.tenants import index_many_contacts
 
-from ablage.contacts import new_contact, new_customer
-from ablage.store import address_index, contacts, customers, keys, projection
+from ablage.errors import NotFound
+from ablage.messages import Entity
+from ablage.records import new_contact, new_record
+from ablage.store import address_index, keys, projection, records
 from ablage.store.aws import client
 from ablage.store.repairs import repair_rows
 from ablage.tenancy import TenantId
 
 ACME, OTHER = TenantId("acme"), TenantId("other")
 ADDRESSES = ["a@x.de", "b@x.de", "c@x.de", "d@x.de"]
+C1, K1 = Entity("contact", "c-1"), Entity("customer", "K1")
 NOW = 1_795_489_200
 
 
 def put(aws, contact_id="c-1", addresses=(), groups=(), tenant=ACME):
     wanted = new_contact(tenant, contact_id, "Max", list(addresses), list(groups))
-    return contacts.save_contact(aws, wanted, lambda _: None)
+    return records.save_record(aws, wanted, lambda _: None)
 
 
 def put_customer(aws, customer_id, addresses=(), tenant=ACME):
-    wanted = new_customer(tenant, customer_id, "Kunde", list(addresses))
-    return customers.save_customer(aws, wanted, lambda _: None)
+    wanted = new_record(tenant, Entity("customer", customer_id), "Kunde", list(addresses))
+    return records.save_record(aws, wanted, lambda _: None)
 
 
 def indexed(aws, tenant=ACME):
     """Of every address: contacts with their customers, and customers."""
     owners = address_index.read(aws.table, tenant, ADDRESSES, consistent=True)
     return {
-        address: (dict(found.contacts), set(found.customers))
+        address: (_carried(found, "contact"), set(_carried(found, "customer")))
         for address, found in owners.items()
-        if found.contacts or found.customers
+        if found.records
+    }
+
+
+def _carried(owners, kind):
+    """Ids of one type, with the ids of their parents."""
+    found = {Entity.parse(record): parents for record, parents in owners.records.items()}
+    return {
+        entity.entity_id: tuple(Entity.parse(parent).entity_id for parent in parents)
+        for entity, parents in found.items()
+        if entity.kind == kind
     }
 
 
 def listed(aws, tenant=ACME):
-    found, _ = contacts.page_contacts(aws.table, tenant, None, 100, NOW)
-    return [contact.contact_id for contact in found]
+    found, _ = records.page_records(aws.table, tenant, "contact", after=None, limit=100, now=NOW)
+    return [contact.entity.entity_id for contact in found]
 
 
 def members(aws, tenant=ACME):
-    return {
-        customer: customers.member_ids(aws.table, tenant, customer, 100)
-        for customer in ("K1", "K2", "K3")
-    }
+    return {customer: _members(aws, tenant, customer) for customer in ("K1", "K2", "K3")}
+
+
+def _members(aws, tenant, customer):
+    parent = Entity("customer", customer)
+    found, _ = records.page_children(aws.table, tenant, parent, "contact", after=None, limit=100)
+    return tuple(found)
 
 
 def assert_rows_are_the_truth(aws, tenant=ACME):
-    contact = contacts.get_contact(aws.table, tenant, "c-1")
-    wanted = {key: {"c-1": contact.customers} for key in contact.keys} if contact else {}
+    contact = records.get_record(aws.table, tenant, C1)
+    wanted = (
+        {key: {"c-1": contact.parents_of("customer")} for key in contact.keys} if contact else {}
+    )
     assert {address: found for address, (found, _) in indexed(aws, tenant).items()} == wanted
     assert listed(aws, tenant) == (["c-1"] if contact else [])
-    named = contact.customers if contact else ()
+    named = contact.parents_of("customer") if contact else ()
     assert members(aws, tenant) == {k: ("c-1",) * (k in named) for k in ("K1", "K2", "K3")}
 
 
@@ -73,7 +91,7 @@ def test_equal_ids_of_two_tenants_have_rows_of_their_own(aws):
     put(aws, "c-1", ["a@x.de"], ["K1"])
     put(aws, "c-1", ["b@x.de"], ["K2"], OTHER)
 
-    contacts.delete_contact(aws, OTHER, "c-1", NOW)
+    records.delete_record(aws, OTHER, C1, NOW)
 
     assert_rows_are_the_truth(aws)
     assert indexed(aws, OTHER) == {}
@@ -82,7 +100,7 @@ def test_equal_ids_of_two_tenants_have_rows_of_their_own(aws):
 def test_a_settled_contact_owes_nothing(aws):
     put(aws, "c-1", ["a@x.de"], ["K1"])
 
-    item = aws.table.get(keys.contact(ACME, "c-1"))
+    item = aws.table.get(keys.record(ACME, "contact", "c-1"))
 
     assert not {"pending", "lost"} & set(item)
 
@@ -90,9 +108,9 @@ def test_a_settled_contact_owes_nothing(aws):
 def test_a_deleted_contact_keeps_no_name_and_no_address(aws):
     put(aws, "c-1", ["a@x.de"], ["K1"])
 
-    contacts.delete_contact(aws, ACME, "c-1", NOW)
+    records.delete_record(aws, ACME, C1, NOW)
 
-    item = aws.table.get(keys.contact(ACME, "c-1"))
+    item = aws.table.get(keys.record(ACME, "contact", "c-1"))
     assert set(item) == {"pk", "sk", "schema", "version", "deleted", "expires"}
 
 
@@ -104,7 +122,7 @@ STORIES = {
     ),
     "delete": (
         [("a@x.de", "b@x.de"), ("K1", "K2")],
-        lambda aws: contacts.delete_contact(aws, ACME, "c-1", NOW),
+        lambda aws: records.delete_record(aws, ACME, C1, NOW),
     ),
 }
 
@@ -128,7 +146,7 @@ def test_killed_at_any_call_a_repair_finishes_it(aws, story):
             break
         writer.step(kill=True)
 
-        repair_rows(aws, ACME, {"contact": "c-1"})
+        repair_rows(aws, ACME, {"record": "contact#c-1"})
 
         assert writer.killed
         assert_rows_are_the_truth(aws)
@@ -138,8 +156,8 @@ def test_killed_at_any_call_a_repair_finishes_it(aws, story):
 
 
 def forget_contact(aws):
-    if contacts.get_contact(aws.table, ACME, "c-1"):
-        contacts.delete_contact(aws, ACME, "c-1", NOW)
+    if records.get_record(aws.table, ACME, C1):
+        records.delete_record(aws, ACME, C1, NOW)
 
 
 def test_a_repair_was_asked_for_before_anything_was_written(aws):
@@ -172,12 +190,12 @@ def test_writers_interleaved_and_killed_leave_rows_as_the_truth_says(aws, seed):
         writer = dice.choice(writers)
         try:
             writer.step(kill=dice.random() < 0.02)
-        except contacts.NotFound:
+        except NotFound:
             assert writer.ended
         if writer.ended:
             writers.remove(writer)
 
-    repair_rows(aws, ACME, {"contact": "c-1"})
+    repair_rows(aws, ACME, {"record": "contact#c-1"})
 
     assert_rows_are_the_truth(aws)
 
@@ -204,7 +222,7 @@ def test_contacts_leave_a_deleted_customer(aws):
     put(aws, "c-2", ["b@x.de"], ["K1"])
     put_customer(aws, "K1", ["d@x.de"])
 
-    customers.delete_customer(aws, ACME, "K1", NOW)
+    records.delete_record(aws, ACME, K1, NOW)
 
     assert indexed(aws) == {"a@x.de": ({"c-1": ("K2",)}, set()), "b@x.de": ({"c-2": ()}, set())}
     assert members(aws)["K1"] == ()
@@ -216,7 +234,7 @@ def test_killed_while_contacts_leave_a_repair_finishes_it(aws):
     while True:
         put(aws, "c-1", ["a@x.de"], ["K1", "K2"])
         put_customer(aws, "K1", ["d@x.de"])
-        writer = scheduler.start(lambda: customers.delete_customer(aws, ACME, "K1", NOW))
+        writer = scheduler.start(lambda: records.delete_record(aws, ACME, K1, NOW))
         for _ in range(calls):
             writer.step()
             if writer.ended:
@@ -225,9 +243,9 @@ def test_killed_while_contacts_leave_a_repair_finishes_it(aws):
             break
         writer.step(kill=True)
 
-        repair_rows(aws, ACME, {"customer": "K1"})
+        repair_rows(aws, ACME, {"record": "customer#K1"})
 
-        if customers.get_customer(aws.table, ACME, "K1") is None:
+        if records.get_record(aws.table, ACME, K1) is None:
             assert indexed(aws) == {"a@x.de": ({"c-1": ("K2",)}, set())}
         else:
             assert indexed(aws)["d@x.de"] == ({}, {"K1"})
@@ -238,7 +256,7 @@ def test_killed_while_contacts_leave_a_repair_finishes_it(aws):
 def test_a_late_writer_of_an_older_version_cannot_bring_an_entry_back(aws):
     index(aws, "c-1", {"v": 3, "gone": True})
 
-    index(aws, "c-1", {"v": 2, "k": ["K1"]})
+    index(aws, "c-1", {"v": 2, "k": ["customer#K1"]})
 
     assert indexed(aws) == {}
 
@@ -253,23 +271,25 @@ def test_a_stub_gives_way_after_its_day(aws, monkeypatch):
     assert indexed(aws) == {"a@x.de": ({"c-1": ()}, set())}
 
 
-def index(aws, contact_id, entry, group="contacts"):
-    address_index.write(aws.table, ACME, "a@x.de", group=group, entity=contact_id, entry=entry)
+def index(aws, contact_id, entry):
+    entity = f"contact#{contact_id}"
+    address_index.write(aws.table, ACME, "a@x.de", group="records", entity=entity, entry=entry)
 
 
 def test_an_address_of_many_contacts_spills_into_chunks(aws):
     names = [f"c-{number:03d}" for number in range(130)]
     index_many_contacts(aws, ACME, "a@x.de", names[:95], ["K1"])
     for name in names[95:]:
-        index(aws, name, {"v": 1, "k": ["K1"]})
+        index(aws, name, {"v": 1, "k": ["customer#K1"]})
 
-    index(aws, "c-005", {"v": 2, "k": ["K2"]})
+    index(aws, "c-005", {"v": 2, "k": ["customer#K2"]})
     index(aws, "c-120", {"v": 2, "gone": True})
-    index(aws, "anna", {"v": 1}, "own")
+    address_index.write(aws.table, ACME, "a@x.de", group="own", entity="anna", entry={"v": 1})
 
     owners = address_index.read(aws.table, ACME, ["a@x.de"])["a@x.de"]
-    assert sorted(owners.contacts) == [name for name in names if name != "c-120"]
-    assert owners.contacts["c-005"] == ("K2",)
+    found = _carried(owners, "contact")
+    assert sorted(found) == [name for name in names if name != "c-120"]
+    assert found["c-005"] == ("K2",)
     assert owners.own == {"anna"}
     assert aws.table.get(keys.address(ACME, "a@x.de"))["chunks"] == 1
 
@@ -278,11 +298,11 @@ def test_large_entries_spill_before_an_item_is_full(aws):
     groups = [f"K{number}".ljust(128, "x") for number in range(50)]
     index_many_contacts(aws, ACME, "a@x.de", [f"c-{number}" for number in range(40)], groups)
     for number in range(40, 50):
-        index(aws, f"c-{number}", {"v": 1, "k": groups})
+        index(aws, f"c-{number}", {"v": 1, "k": [f"customer#{name}" for name in groups]})
 
     owners = address_index.read(aws.table, ACME, ["a@x.de"])["a@x.de"]
 
-    assert len(owners.contacts) == 50
+    assert len(owners.records) == 50
     assert aws.table.get(keys.address(ACME, "a@x.de"))["chunks"] == 1
 
 
@@ -290,7 +310,7 @@ def test_items_put_for_tests_are_those_that_are_written(aws):
     names = [f"c-{number:03d}" for number in range(102)]
     index_many_contacts(aws, ACME, "a@x.de", names[:99], ["K1"])
     for name in names[99:]:
-        index(aws, name, {"v": 1, "k": ["K1"]})
+        index(aws, name, {"v": 1, "k": ["customer#K1"]})
 
     index_many_contacts(aws, OTHER, "a@x.de", names, ["K1"])
 
@@ -302,7 +322,7 @@ def test_items_put_for_tests_are_those_that_are_written(aws):
 
 
 def test_a_late_row_of_an_older_version_replaces_nothing(aws):
-    row = keys.contact_row(ACME, "c-1")
+    row = keys.record_row(ACME, "contact", "c-1")
     projection.put_row(aws.table, row, 3, gone=True)
 
     projection.put_row(aws.table, row, 2)
@@ -311,7 +331,7 @@ def test_a_late_row_of_an_older_version_replaces_nothing(aws):
 
 
 def test_a_row_tombstone_gives_way_after_its_day(aws, monkeypatch):
-    row = keys.contact_row(ACME, "c-1")
+    row = keys.record_row(ACME, "contact", "c-1")
     projection.put_row(aws.table, row, 30, gone=True)
     day_later = projection.time.time() + projection.ROW_TOMBSTONE_SECONDS + 1
     monkeypatch.setattr(projection.time, "time", lambda: day_later)

@@ -40,9 +40,9 @@ def index_contact(
         where.table,
         tenant,
         address,
-        group="contacts",
-        entity=contact_id,
-        entry={"v": 1, "k": list(customers)},
+        group="records",
+        entity=f"contact#{contact_id}",
+        entry={"v": 1, "k": [f"customer#{customer}" for customer in customers]},
     )
 
 
@@ -58,8 +58,9 @@ def index_many_contacts(
     full = address_index.CHUNK_ENTRIES
     chunks = [contacts[start : start + full] for start in range(0, len(contacts), full)]
     for number, names in enumerate(chunks):
-        entries = {name: {"v": 1, "k": list(customers)} for name in names}
-        item: dict[str, Any] = {"contacts": entries, "customers": {}}
+        parents = [f"customer#{customer}" for customer in customers]
+        entries = {f"contact#{name}": {"v": 1, "k": parents} for name in names}
+        item: dict[str, Any] = {"records": entries}
         if number == 0:
             item |= {
                 "own": {},

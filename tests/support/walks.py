@@ -1,6 +1,6 @@
 """Mails walked through matching without a store: bytes in, the message they become out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from ablage.filings import Intent
 from ablage.mail import read_mail
 from ablage.mail_parties import mail_identity, parties_of
 from ablage.matching import IndexEntry, Knowledge, decide, vouched_for
-from ablage.messages import Copy, Facts, Message, next_version, sort_time
+from ablage.messages import Copy, Entity, Facts, Message, next_version, sort_time
 from ablage.policy import Policy
 from ablage.tenancy import TenantId
 
@@ -35,7 +35,20 @@ OWN = {"info@own.de": IndexEntry(own=("a1",)), "max@own.de": IndexEntry(own=("a2
 def contact(
     *contacts: str, customers: tuple[str, ...] = (), own: tuple[str, ...] = ()
 ) -> IndexEntry:
-    return IndexEntry(contacts=dict.fromkeys(contacts, customers), own=own)
+    return index_entry(dict.fromkeys(contacts, customers), own=own)
+
+
+def index_entry(
+    contacts: Mapping[str, tuple[str, ...]] | None = None,
+    customers: tuple[str, ...] = (),
+    own: tuple[str, ...] = (),
+) -> IndexEntry:
+    """Contacts with their customers, and customers, that carry an address."""
+    records = {
+        Entity("contact", one): tuple(Entity("customer", k) for k in of)
+        for one, of in (contacts or {}).items()
+    }
+    return IndexEntry(records | {Entity("customer", k): () for k in customers}, own)
 
 
 INDEX = OWN | {

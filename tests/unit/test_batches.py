@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.walks import index_entry
 
 from ablage.batches import MARKS, becomes, ledger, marked, undone
-from ablage.matching import Decision, IndexEntry, Knowledge
+from ablage.matching import Decision, Knowledge
 from ablage.messages import AddressDecision, Copy, Entity, Facts, Filing, Message
 from ablage.policy import Policy
 from ablage.reevaluation import (
@@ -50,7 +51,7 @@ def message(*decisions, filings=None, direction="inbound", via="", **more):
 
 
 def known(*blocked, **policy):
-    index = {MAX: IndexEntry({"c1": ("k1",)})}
+    index = {MAX: index_entry({"c1": ("k1",)})}
     return Knowledge(index, frozenset(blocked), Policy(**policy))
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ablage.contacts import new_contact, new_customer
 from ablage.errors import InvalidInput
+from ablage.messages import Entity
+from ablage.records import CUSTOMER, new_contact, new_record
 from ablage.tenancy import TenantId
 
 ACME = TenantId("acme")
@@ -17,13 +18,13 @@ def test_of_two_spellings_of_one_address_the_first_stays():
 
 
 def test_addresses_with_different_tags_are_two():
-    customer = new_customer(ACME, "k", "", ["info@x.de", "info+a@x.de"])
+    customer = new_record(ACME, Entity(CUSTOMER, "k"), "", ["info@x.de", "info+a@x.de"])
 
     assert customer.keys == ("info@x.de", "info+a@x.de")
 
 
 def test_a_customer_is_named_once():
-    assert new_contact(ACME, "c", "", [], ["K1", "K2", "K1"]).customers == ("K1", "K2")
+    assert new_contact(ACME, "c", "", [], ["K1", "K2", "K1"]).parents_of(CUSTOMER) == ("K1", "K2")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ KEYS = {
     cursors.ACCOUNTS: "ACCOUNT#anna",
     cursors.ARCHIVE: f"FILED#2026-11-24T08:00:00Z#{MESSAGE}",
     cursors.BLOCKLIST: "ADDRESS#müller@x.de",
-    cursors.CONTACTS: "CONTACT#crm:1",
-    cursors.CUSTOMERS: "CUSTOMER#K.1",
+    cursors.CHILDREN: "CHILD#contact#c.1",
+    cursors.RECORDS: "RECORD#crm:1",
     cursors.OVERVIEW: f"MAIL#2026-11-24T08:00:00Z#{MESSAGE}",
 }
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.walks import index_entry
 
 from ablage.accounts import Account
 from ablage.addresses import Address, normalise
@@ -45,7 +46,7 @@ def knowing(
 
 
 def contact(*contacts: str, customers: tuple[str, ...] = ()) -> IndexEntry:
-    return IndexEntry(contacts=dict.fromkeys(contacts, customers))
+    return index_entry(contacts=dict.fromkeys(contacts, customers))
 
 
 def filed(decision: Decision) -> set[str]:
@@ -78,7 +79,7 @@ def test_an_address_at_two_contacts_is_filed_at_both_and_their_customer_once() -
 
 
 def test_a_customer_carrying_the_address_itself_is_filed_at() -> None:
-    known = knowing({"info@kunde.de": IndexEntry(customers=("k1",))})
+    known = knowing({"info@kunde.de": index_entry(customers=("k1",))})
 
     decision = decide(Parties(from_=addresses("info@kunde.de")), ME, RECEIVED, known)
 
@@ -146,7 +147,7 @@ def test_reply_to_matches_only_where_policy_says_so_and_from_hit_nothing() -> No
 
 
 def test_a_contact_with_the_own_address_gets_mail_in_and_out() -> None:
-    known = knowing({"me@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",))})
+    known = knowing({"me@own.de": index_entry(contacts={"boss": ()}, own=("a1",))})
     inbound = Parties(from_=addresses("stranger@x.de"))
     outbound = Parties(from_=addresses("me@own.de"), to=addresses("s@x.de"), role="sent")
 
@@ -163,7 +164,7 @@ def test_a_contact_with_the_own_address_gets_mail_in_and_out() -> None:
     ],
 )
 def test_the_own_address_rule_follows_policy(policy: Policy, expected: set[str]) -> None:
-    known = knowing({"me@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",))}, policy=policy)
+    known = knowing({"me@own.de": index_entry(contacts={"boss": ()}, own=("a1",))}, policy=policy)
 
     decision = decide(Parties(from_=addresses("s@x.de")), ME, RECEIVED, known)
 
@@ -182,7 +183,7 @@ def test_the_own_address_rule_follows_policy(policy: Policy, expected: set[str])
 def test_an_acknowledged_contact_leads_to_its_customers_who_carry_no_own_address(
     acknowledged: tuple[str, ...], expected: set[str]
 ) -> None:
-    entry = IndexEntry(contacts={"boss": ("k1",)}, customers=("k9",), own=("a2",))
+    entry = index_entry(contacts={"boss": ("k1",)}, customers=("k9",), own=("a2",))
     policy = Policy(own_address="ask", acknowledged=acknowledged, own_domains=("own.de",))
     known = knowing({"eva@own.de": entry}, policy=policy)
     parties = Parties(from_=addresses("me@own.de"), to=addresses("eva@own.de"), role="sent")
@@ -193,7 +194,7 @@ def test_an_acknowledged_contact_leads_to_its_customers_who_carry_no_own_address
 def test_an_own_domain_on_the_blocklist_stops_the_own_address_rule_only() -> None:
     known = knowing(
         {
-            "me@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",)),
+            "me@own.de": index_entry(contacts={"boss": ()}, own=("a1",)),
             "max@kunde.de": contact("c1"),
         },
         "own.de",
@@ -205,7 +206,7 @@ def test_an_own_domain_on_the_blocklist_stops_the_own_address_rule_only() -> Non
 
 
 def test_blocked_inbound_mail_does_not_reach_the_own_address_contact_either() -> None:
-    known = knowing({"me@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",))}, "x.de")
+    known = knowing({"me@own.de": index_entry(contacts={"boss": ()}, own=("a1",))}, "x.de")
 
     assert filed(decide(Parties(from_=addresses("a@x.de")), ME, RECEIVED, known)) == set()
 
@@ -300,7 +301,7 @@ def test_filing_is_off_by_default_and_counts_from_since_on() -> None:
 
 
 def test_internal_mail_is_filed_unless_policy_says_no() -> None:
-    index = {"c@own.de": IndexEntry(contacts={"colleague": ()}, own=("a2",))}
+    index = {"c@own.de": index_entry(contacts={"colleague": ()}, own=("a2",))}
     parties = Parties(from_=addresses("me@own.de"), to=addresses("c@own.de"), role="sent")
 
     on = decide(parties, ME, RECEIVED, knowing(index))
@@ -332,7 +333,7 @@ def test_mail_that_looks_own_looks_up_its_recipients_in_the_same_round() -> None
 
 
 def test_internal_mail_of_a_blocked_own_address_is_not_filed() -> None:
-    index = {"c@own.de": IndexEntry(contacts={"colleague": ()}, own=("a2",))}
+    index = {"c@own.de": index_entry(contacts={"colleague": ()}, own=("a2",))}
     parties = Parties(from_=addresses("me@own.de"), to=addresses("c@own.de"), role="sent")
 
     decision = decide(parties, ME, RECEIVED, knowing(index, "me@own.de"))
@@ -341,7 +342,7 @@ def test_internal_mail_of_a_blocked_own_address_is_not_filed() -> None:
 
 
 def test_one_blocked_address_among_several_senders_stops_the_own_address_rule_too() -> None:
-    index = {"me@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",))}
+    index = {"me@own.de": index_entry(contacts={"boss": ()}, own=("a1",))}
     parties = Parties(from_=addresses("x@fine.de", "y@evil.de"))
 
     decision = decide(parties, ME, RECEIVED, knowing(index, "evil.de"))
@@ -351,7 +352,7 @@ def test_one_blocked_address_among_several_senders_stops_the_own_address_rule_to
 
 def test_an_entry_for_the_own_base_address_stops_its_tagged_account() -> None:
     me = replace(ME, address="me+crm@own.de", own="me+crm@own.de")
-    index = {"me+crm@own.de": IndexEntry(contacts={"boss": ()}, own=("a1",))}
+    index = {"me+crm@own.de": index_entry(contacts={"boss": ()}, own=("a1",))}
 
     decision = decide(Parties(from_=addresses("s@x.de")), me, RECEIVED, knowing(index, "me@own.de"))
 

@@ -3,11 +3,10 @@
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from tests.bench.meter import item_bytes
-from tests.support.walks import Arriving, contact, filed, knowing, mail, walked
+from tests.support.walks import Arriving, contact, filed, index_entry, knowing, mail, walked
 
 from ablage.change import within_limits
 from ablage.filings import keep_only
-from ablage.knowledge import IndexEntry
 from ablage.limits import FILINGS_PER_MESSAGE
 from ablage.messages import Entity, Message, next_version
 from ablage.store.message_items import message_items
@@ -101,7 +100,7 @@ def test_the_longest_item_of_events_fits() -> None:
 
 
 def test_a_customer_alone_is_no_fan_out() -> None:
-    entry = IndexEntry(customers=tuple(f"k{n}" for n in range(40)))
+    entry = index_entry(customers=tuple(f"k{n}" for n in range(40)))
 
     message = walked(Arriving(mail("From: info@many.de"), knowing({"info@many.de": entry})))
 

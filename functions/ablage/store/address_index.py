@@ -1,14 +1,14 @@
-"""The address index: one item says whose an address is: contacts, customers, own accounts.
+"""The address index: one item says whose an address is: records, own accounts.
 
-A projection of contacts, customers and accounts. Every entry carries the version of what wrote it
+A projection of records and accounts. Every entry carries the version of what wrote it
 and gives way only to the same or a newer one; a removal leaves a stub for a day, so that a writer
 who comes late cannot bring it back.
 
 Item `0000` is the lock of the whole address: each write raises its `version` by a conditional
 write. What does not fit there goes to chunks, changed in the same transaction:
 
-    0000  {version, contacts, customers, own, chunks: 2}
-    0001  {contacts, customers}   0002  {contacts, customers}
+    0000  {version, records, own, chunks: 2}
+    0001  {records}   0002  {records}
 """
 
 import json
@@ -24,22 +24,21 @@ from ablage.store import keys
 from ablage.store.table import ConditionFailed, Item, Table, put_action
 from ablage.tenancy import TenantId
 
-Group = Literal["contacts", "customers", "own"]
+Group = Literal["records", "own"]
 Entry = dict[str, Any]
 
 STUB_SECONDS = 24 * 3600
 CHUNK_ENTRIES = 100
 CHUNK_BYTES = 300_000  # DynamoDB: an item has at most 400 kB
 _ROUNDS = 25
-_GROUPS: tuple[Group, ...] = ("contacts", "customers", "own")
+_GROUPS: tuple[Group, ...] = ("records", "own")
 
 
 @dataclass(frozen=True)
 class Owners:
-    """Who carries an address now: contacts with their customers, customers, own accounts."""
+    """Who carries an address now: records (`type#id`) with their parents, own accounts."""
 
-    contacts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    customers: frozenset[str] = frozenset()
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
 
 
@@ -75,8 +74,7 @@ def owners_of(items: list[Item]) -> Owners:
         for group in _GROUPS
     }
     return Owners(
-        contacts={contact: tuple(e.get("k", ())) for contact, e in live["contacts"].items()},
-        customers=frozenset(live["customers"]),
+        records={record: tuple(e.get("k", ())) for record, e in live["records"].items()},
         own=frozenset(live["own"]),
     )
 
@@ -84,7 +82,7 @@ def owners_of(items: list[Item]) -> Owners:
 def write(
     table: Table, tenant: TenantId, address: str, *, group: Group, entity: str, entry: Entry
 ) -> None:
-    """Puts `entry` (`v`, for contacts `k`, for a removal `gone`) unless a newer one stands there.
+    """Puts `entry` (`v`, for records `k`, for a removal `gone`) unless a newer one stands there.
 
     Equal entries cost a read only. Raises Conflict `busy` where others always came first.
     """
@@ -161,8 +159,9 @@ def _drop_outlived(chunk: Item, now: int) -> None:
 
 def _fits(chunk: Item, entry: Entry) -> bool:
     entries = {group: chunk.get(group, {}) for group in _GROUPS}
-    count = len(entries["contacts"]) + len(entries["customers"])
-    return count < CHUNK_ENTRIES and len(json.dumps([entries, entry])) < CHUNK_BYTES
+    return (
+        len(entries["records"]) < CHUNK_ENTRIES and len(json.dumps([entries, entry])) < CHUNK_BYTES
+    )
 
 
 def _store(
@@ -183,6 +182,6 @@ def _store(
         return
     actions = [put_action(key, body, unchanged, values)]
     for number in sorted(dirty - {0}):
-        chunk = {group: chunks[number].get(group, {}) for group in ("contacts", "customers")}
+        chunk = {"records": chunks[number].get("records", {})}
         actions.append(put_action(keys.address(tenant, address, number), chunk))
     table.transact(actions)

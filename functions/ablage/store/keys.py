@@ -115,32 +115,26 @@ def message_event(tenant: TenantId, message_id: str, version: int, part: int = 0
     return _pk(tenant, "MESSAGE", message_id), f"EVENT#{version:010d}{more}"
 
 
-def contacts(tenant: TenantId) -> str:
-    return _pk(tenant, "CONTACTS")
+def records(tenant: TenantId, entity_type: str) -> str:
+    """The list of all records of a type."""
+    return _pk(tenant, "RECORDS", entity_type)
 
 
-def contact_row(tenant: TenantId, contact_id: str) -> Key:
-    return contacts(tenant), f"CONTACT#{contact_id}"
+def record_row(tenant: TenantId, entity_type: str, entity_id: str) -> Key:
+    return records(tenant, entity_type), f"RECORD#{entity_id}"
 
 
-def customers(tenant: TenantId) -> str:
-    return _pk(tenant, "CUSTOMERS")
+def record(tenant: TenantId, entity_type: str, entity_id: str) -> Key:
+    return _pk(tenant, "RECORD", entity_type, entity_id), "META"
 
 
-def customer_row(tenant: TenantId, customer_id: str) -> Key:
-    return customers(tenant), f"CUSTOMER#{customer_id}"
+def child_row(tenant: TenantId, parent: tuple[str, str], child: tuple[str, str]) -> Key:
+    """Both are type and id."""
+    return record(tenant, *parent)[0], f"{child_prefix(child[0])}{child[1]}"
 
 
-def contact(tenant: TenantId, contact_id: str) -> Key:
-    return _pk(tenant, "CONTACT", contact_id), "META"
-
-
-def customer(tenant: TenantId, customer_id: str) -> Key:
-    return _pk(tenant, "CUSTOMER", customer_id), "META"
-
-
-def customer_member(tenant: TenantId, customer_id: str, contact_id: str) -> Key:
-    return _pk(tenant, "CUSTOMER", customer_id), f"MEMBER#{contact_id}"
+def child_prefix(entity_type: str) -> str:
+    return f"CHILD#{entity_type}#"
 
 
 def address(tenant: TenantId, normalised: str, chunk: int = 0) -> Key:

@@ -7,6 +7,7 @@ from typing import Protocol
 from ablage.accounts import Account
 from ablage.addresses import Address, normalise
 from ablage.matching import IndexEntry, Knowledge, Parties, block_keys, index_keys, looked_up
+from ablage.messages import Entity
 from ablage.policy import Policy
 from ablage.store import address_index, keys
 from ablage.store.accounts import account_from_item
@@ -175,4 +176,8 @@ def _with_chunks(
 
 def _index_entry(parts: list[Item]) -> IndexEntry:
     owners = address_index.owners_of(parts)
-    return IndexEntry(owners.contacts, tuple(sorted(owners.customers)), tuple(sorted(owners.own)))
+    records = {
+        Entity.parse(record): tuple(Entity.parse(parent) for parent in parents)
+        for record, parents in sorted(owners.records.items())
+    }
+    return IndexEntry(records, tuple(sorted(owners.own)))

@@ -1,4 +1,4 @@
-"""A batch that a version of a contact or customer asks for, kept in its item until it is started.
+"""A batch that a version of a record asks for, kept in its item until it is started.
 
     item {..., batch: {job, kind, by, at, ...}}, pending -> rows -> the job's item -> settled
 

@@ -90,8 +90,8 @@ def preview_address(
     policy = get_policy(table, tenant)
     found_now = read_addresses(table, [LookUp(tenant, address)]).get(tenant, Found())
     standing = found_now.index.get(address.exact, IndexEntry())
-    contacts = {**standing.contacts, **entry.contacts}
-    index = {**found_now.index, address.exact: replace(standing, contacts=contacts)}
+    records = {**standing.records, **entry.records}
+    index = {**found_now.index, address.exact: replace(standing, records=records)}
     known = Knowledge(index, frozenset(found_now.blocked), policy)
 
     def effects(found: Sequence[Message]) -> list[Message]:

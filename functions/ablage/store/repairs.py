@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 
+from ablage.messages import Entity
 from ablage.store.connections import repair_account
-from ablage.store.contacts import repair_contact
-from ablage.store.customers import repair_customer
+from ablage.store.records import repair_record
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 
 
 def repair_rows(storage: Storage, tenant: TenantId, repair: Mapping[str, str]) -> None:
-    """Finishes the contact, customer or account named. Raises Conflict `busy`: try again later."""
-    if "contact" in repair:
-        repair_contact(storage, tenant, repair["contact"])
-    if "customer" in repair:
-        repair_customer(storage, tenant, repair["customer"])
+    """Finishes the record (`type#id`) or account named. Raises Conflict `busy`: try again later."""
+    if "record" in repair:
+        repair_record(storage, tenant, Entity.parse(repair["record"]))
     if "account" in repair:
         repair_account(storage, tenant, repair["account"])

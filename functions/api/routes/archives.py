@@ -10,11 +10,22 @@ from ablage.store.storage import storage
 from ablage.store.table import Item
 from api import cursors
 from api.clock import now_epoch
-from api.message_schemas import ArchiveRow, OverviewRow, archive_row, overview_row
+from api.entity_labels import name_entities
+from api.message_schemas import (
+    ArchiveRow,
+    OverviewRow,
+    archive_row,
+    entity_view,
+    overview_row,
+)
 from api.operations import operation
 from api.schemas import Cursor, Limit, Page, PathId, PathType
 from api.tenant import Calling
 from api.visibility import find_viewed_account, seen_page
+
+Labels = Annotated[
+    bool, Query(description="false: without label and url of entities, which cost a read a page.")
+]
 
 
 @operation("GET", "/v1/archives/{entity_type}/{entity_id}", "read")
@@ -22,8 +33,10 @@ def read_archive(
     entity_type: PathType,
     entity_id: PathId,
     caller: Calling,
+    *,
     limit: Limit = 25,
     cursor: Cursor = None,
+    labels: Labels = True,
 ) -> Page[ArchiveRow]:
     """What is filed at an entity, as far as its mailboxes show it to you.
 
@@ -36,7 +49,10 @@ def read_archive(
         return archive_page(table, caller.tenant, entity, after=after, limit=limit, now=now)
 
     rows, more = seen_page(caller, read, after, limit)
-    return Page(items=[archive_row(row) for row in rows], next=cursors.ARCHIVE.encode(more))
+    shown = entity_view(entity)
+    if labels and rows:
+        name_entities(caller.tenant, [shown])
+    return Page(items=[archive_row(row, shown) for row in rows], next=cursors.ARCHIVE.encode(more))
 
 
 @operation("GET", "/v1/accounts/{account}/messages", "read")
@@ -48,6 +64,7 @@ def read_overview(
     cursor: Cursor = None,
     folder: Annotated[str | None, Query(description="Id of a folder.")] = None,
     filed: Annotated[bool | None, Query(description="Only filed, or only unfiled mail.")] = None,
+    labels: Labels = True,
 ) -> Page[OverviewRow]:
     """Every mail of the account, with where it was filed and why, or why not.
 
@@ -68,4 +85,7 @@ def read_overview(
         now=now_epoch(),
         wanted=wanted if filtered else None,
     )
-    return Page(items=[overview_row(row) for row in rows], next=cursors.OVERVIEW.encode(more))
+    shown = [overview_row(row) for row in rows]
+    if labels:
+        name_entities(caller.tenant, (filing for row in shown for filing in row.filings))
+    return Page(items=shown, next=cursors.OVERVIEW.encode(more))

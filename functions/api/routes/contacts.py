@@ -4,60 +4,35 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import BaseModel, Field, StrictBool, StrictStr
+from pydantic import Field, StrictStr
 
 from ablage.addresses import normalise
-from ablage.contacts import Contact, new_contact
 from ablage.errors import InvalidInput
-from ablage.store import address_index, contacts, jobs
+from ablage.messages import Entity
+from ablage.record_bodies import ContactBody
+from ablage.records import CONTACT, CUSTOMER, Record
+from ablage.store import address_index, jobs, records
+from ablage.store.merges import merge_contact as merge
 from ablage.store.storage import storage
 from ablage.tenancy import entity_id
-from api import cursors
+from api import cursors, record_writes
 from api.clock import now_epoch
 from api.operations import operation
-from api.routes.jobs import Archive, JobView, deleted, job_view, work_off
-from api.schemas import (
-    Body,
-    Cursor,
-    IfMatch,
-    Limit,
-    Name,
-    Page,
-    PathId,
-    Texts,
-    Warning_,
-    answer,
-    check_version,
-    expected_version,
-)
+from api.record_writes import SourceVersionQuery, StaleView, Written
+from api.routes.jobs import Archive, JobView, job_view, work_off
+from api.schemas import Body, Cursor, IfMatch, Limit, Page, PathId, answer
 from api.tenant import Calling
-from api.warnings import entity_warnings
-
-
-class ContactBody(Body):
-    name: Name = ""
-    addresses: Texts = Field(default=[], examples=[["max@kunde.de"]])
-    customers: Texts = Field(
-        default=[], description="Ids of customers; they need not exist yet.", examples=[["K-7"]]
-    )
-    archived: StrictBool = Field(default=False, description="No new filings; what is filed stays.")
 
 
 class MergeBody(Body):
     into: Annotated[StrictStr, Field(max_length=128, description="Id of the contact that stays.")]
 
 
-class ContactView(BaseModel):
+class ContactView(Written):
     id: str
     name: str
     addresses: list[str]
     customers: list[str]
-    archived: bool
-    version: int
-    backfill: str | None = Field(
-        None, description="The job that files earlier mail of new addresses; it can be undone."
-    )
-    warnings: list[Warning_] = []
 
 
 @operation("GET", "/v1/contacts", "read")
@@ -70,11 +45,13 @@ def list_contacts(
     cursor: Cursor = None,
 ) -> Page[ContactView]:
     """Contacts in the order of their ids."""
-    after = cursors.CONTACTS.decode(cursor)
+    after = cursors.RECORDS.decode(cursor)
     if address is not None:
         return _with_address(caller, address, limit, after)
-    found, more = contacts.page_contacts(storage().table, caller.tenant, after, limit, now_epoch())
-    return Page(items=[_view(c) for c in found], next=cursors.CONTACTS.encode(more))
+    found, more = records.page_records(
+        storage().table, caller.tenant, CONTACT, after=after, limit=limit, now=now_epoch()
+    )
+    return Page(items=[contact_view(c) for c in found], next=cursors.RECORDS.encode(more))
 
 
 @operation("PUT", "/v1/contacts/{contact}", "manage")
@@ -84,52 +61,27 @@ def put_contact(
     """Create or replace a contact. New mail follows the new state, what is filed stays.
 
     Earlier mail of a new address is filed by a batch, as far back as the policy says."""
-    expected = expected_version(if_match)
-    wanted = new_contact(
-        caller.tenant,
-        contact,
-        body.name,
-        body.addresses,
-        body.customers,
-        archived=body.archived,
-    )
-    saved = contacts.save_contact(
-        storage(),
-        wanted,
-        lambda standing: check_version(_version(standing), expected),
-        caller.subject,
-    )
-    if saved.backfill:
-        work_off(caller.tenant, saved.backfill)
-    warnings = entity_warnings(
-        storage().table, caller.tenant, "contact", contact, saved.contact.keys
-    )
-    more = {"warnings": warnings, "backfill": saved.backfill}
-    view = _view(saved.contact).model_copy(update=more)
+    saved = record_writes.put_record(caller, Entity(CONTACT, contact), body, if_match)
+    view = contact_view(saved.record).model_copy(update=record_writes.told(caller, saved))
     return answer(view, status=201 if saved.created else 200, version=view.version)
 
 
 @operation("GET", "/v1/contacts/{contact}", "read")
 def get_contact(contact: PathId, caller: Calling) -> Response[ContactView]:
     """One contact. 410 with `merged_into` where it was merged into another."""
-    found = contacts.find_contact(storage().table, caller.tenant, contact)
-    return answer(_view(found), version=found.version)
+    found = records.find_record(storage().table, caller.tenant, Entity(CONTACT, contact))
+    return answer(contact_view(found), version=found.version)
 
 
 @operation("DELETE", "/v1/contacts/{contact}", "manage", status=204)
 def delete_contact(
-    contact: PathId, caller: Calling, archive: Archive = "keep"
-) -> Response[JobView | None]:
+    contact: PathId,
+    caller: Calling,
+    archive: Archive = "keep",
+    source_version: SourceVersionQuery = None,
+) -> Response[JobView | StaleView | None]:
     """Delete a contact: no new filings. Its archive stays readable, or is taken apart by a job."""
-    job_id = contacts.delete_contact(
-        storage(),
-        caller.tenant,
-        contact,
-        now_epoch(),
-        with_archive=archive == "delete",
-        by=caller.subject,
-    )
-    return deleted(caller.tenant, job_id)
+    return record_writes.delete_record(caller, Entity(CONTACT, contact), archive, source_version)
 
 
 @operation("POST", "/v1/contacts/{contact}/merge", "manage", status=202)
@@ -138,7 +90,7 @@ def merge_contact(contact: PathId, body: MergeBody, caller: Calling) -> Response
 
     The id answers 410 from then on."""
     into = entity_id(body.into)
-    job_id = contacts.merge_contact(storage(), caller.tenant, contact, into, caller.subject)
+    job_id = merge(storage(), caller.tenant, contact, into, caller.subject)
     work_off(caller.tenant, job_id)
     return answer(job_view(jobs.get(storage().table, caller.tenant, job_id)), status=202)
 
@@ -151,25 +103,21 @@ def _with_address(caller: Calling, text: str, limit: int, after: str | None) -> 
     table = storage().table
     owners = address_index.read(table, caller.tenant, [address.exact], consistent=True)
     found = owners.get(address.exact)
-    sort_keys = sorted(f"CONTACT#{contact}" for contact in (found.contacts if found else ()))
+    carriers = (Entity.parse(record) for record in (found.records if found else ()))
+    sort_keys = sorted(f"RECORD#{e.entity_id}" for e in carriers if e.kind == CONTACT)
     rest = [sort_key for sort_key in sort_keys if after is None or sort_key > after]
     shown = rest[:limit]
-    ids = tuple(sort_key.partition("#")[2] for sort_key in shown)
+    wanted = [Entity(CONTACT, sort_key.partition("#")[2]) for sort_key in shown]
     more = shown[-1] if len(rest) > limit else None
-    items = [_view(c) for c in contacts.get_contacts(table, caller.tenant, ids)]
-    return Page(items=items, next=cursors.CONTACTS.encode(more))
+    items = [contact_view(c) for c in records.get_records(table, caller.tenant, wanted)]
+    return Page(items=items, next=cursors.RECORDS.encode(more))
 
 
-def _version(standing: Contact | None) -> int:
-    return standing.version if standing else 0
-
-
-def _view(contact: Contact) -> ContactView:
+def contact_view(contact: Record) -> ContactView:
     return ContactView(
-        id=contact.contact_id,
-        name=contact.name,
+        id=contact.entity.entity_id,
+        name=contact.label,
         addresses=list(contact.addresses),
-        customers=list(contact.customers),
-        archived=contact.archived,
-        version=contact.version,
+        customers=list(contact.parents_of(CUSTOMER)),
+        **record_writes.written(contact),
     )

@@ -22,6 +22,7 @@ from ablage.store.policies import get_policy
 from ablage.store.storage import storage
 from api.clock import now, now_epoch
 from api.decision_views import DecisionView, decision_view
+from api.entity_labels import name_entities
 from api.message_schemas import EntityView, entity_view
 from api.operations import operation
 from api.schemas import Body, Text
@@ -101,8 +102,10 @@ def explain_mail(body: ExplainBody, caller: Calling) -> ExplainedView:
     joined = _arrived(arrival, current)
     known = current.filings if current else {}
     why = explain(current).text if current else None
+    would_file = [entity_view(e) for e in joined.filings if e not in known]
+    name_entities(caller.tenant, would_file)
     return ExplainedView(
-        would_file=[entity_view(e) for e in joined.filings if e not in known],
+        would_file=would_file,
         explanation=explain(alone).text,
         decision=decision_view(alone),
         read_as=_read_as(question, arrival.sort_time),

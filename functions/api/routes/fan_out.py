@@ -10,6 +10,7 @@ from ablage.errors import InvalidInput
 from ablage.filings import keep_only
 from ablage.messages import Entity
 from api.changes import changed
+from api.entity_labels import name_entities
 from api.message_schemas import FilingsView, entity_view, filing_views
 from api.operations import operation
 from api.schemas import Body, OpaqueId, answer
@@ -48,4 +49,5 @@ def keep_filings(
         items=filing_views(after),
         unfiled=[entity_view(entity) for entity in sorted(after.tombstones)],
     )
+    name_entities(caller.tenant, (*view.items, *view.unfiled))
     return answer(view, status=200 if after.settled else 202)

@@ -17,6 +17,7 @@ from ablage.store.storage import storage
 from ablage.visibility import Sight
 from api.clock import now, now_text, utc_text
 from api.content_views import ContentView, content_view
+from api.entity_labels import name_entities
 from api.message_schemas import (
     FilingsView,
     FilingView,
@@ -45,7 +46,9 @@ def get_message(
     """One message: facts, text, attachments, where it lies, where it is filed, and why."""
     sight = find_sight(caller, message)
     read = _content(sight) if content else ContentView()
-    return answer(message_view(sight, read), version=sight.message.version)
+    view = message_view(sight, read)
+    name_entities(caller.tenant, view.filings)
+    return answer(view, version=sight.message.version)
 
 
 def _content(sight: Sight) -> ContentView:
@@ -68,7 +71,9 @@ def list_filings(message: OpaqueId, caller: Calling) -> FilingsView:
     """Every entity the message is filed at."""
     found = find_sight(caller, message).message
     unfiled = [entity_view(entity) for entity in sorted(found.tombstones)]
-    return FilingsView(items=filing_views(found), unfiled=unfiled)
+    filings = filing_views(found)
+    name_entities(caller.tenant, (*filings, *unfiled))
+    return FilingsView(items=filings, unfiled=unfiled)
 
 
 @operation("PUT", FILING, "file")
@@ -86,6 +91,7 @@ def file_message(
     intent = file_by_hand(entity, caller.subject, now_text())
     changed = _change(caller, message, intent, seconds, archive_first=True)
     filing = next(f for f in filing_views(shown(caller, changed)) if _is(f, entity))
+    name_entities(caller.tenant, [filing])
     return answer(filing, status=200 if changed.settled else 202)
 
 

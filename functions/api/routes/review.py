@@ -14,6 +14,7 @@ from ablage.store.table import Item
 from api import cursors
 from api.changes import changed
 from api.clock import now_epoch
+from api.entity_labels import name_entities
 from api.message_schemas import EntityView, Row, entity_view, shown_row
 from api.operations import operation
 from api.schemas import Body, Cursor, Limit, OpaqueId, Page, answer
@@ -90,6 +91,7 @@ def _answer(message: Message) -> Response[ReviewView]:
             "filings": [entity_view(e) for e in sorted(message.filings)[:100]],
         }
     )
+    name_entities(message.tenant, view.filings)
     return answer(view, status=200 if decided else 202)
 
 

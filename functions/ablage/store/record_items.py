@@ -1,0 +1,72 @@
+"""Items of a batch or an import, each written as its single call would be."""
+
+from dataclasses import dataclass
+
+from ablage.errors import AblageError
+from ablage.messages import Entity
+from ablage.record_bodies import ItemsOf, RecordItem
+from ablage.records import Record
+from ablage.store.records import delete_record, save_record
+from ablage.store.storage import Storage
+from ablage.tenancy import TenantId
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`status` is that of the single call. `record` is what stands after a put; `job` the batch
+    that files earlier mail of new addresses, or takes an archive apart."""
+
+    status: int
+    entity: Entity | None = None
+    record: Record | None = None
+    stale: bool = False
+    job: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    pointer: str | None = None
+
+
+def apply_item(
+    storage: Storage,
+    tenant: TenantId,
+    of: ItemsOf,
+    raw: object,
+    now: int,
+    *,
+    by: str,
+    kind: str = "",
+    backfill: bool = True,
+) -> Outcome:
+    """Never raises for what is wrong with the item."""
+    entity = None
+    try:
+        item = RecordItem.parse(of, raw, kind)
+        entity = item.entity
+        return _apply(storage, tenant, item, now, by=by, backfill=backfill)
+    except AblageError as error:
+        return Outcome(
+            error.status, entity, None, False, None, error.code, error.detail, error.pointer
+        )
+
+
+def _apply(
+    storage: Storage, tenant: TenantId, item: RecordItem, now: int, *, by: str, backfill: bool
+) -> Outcome:
+    if item.body is None:
+        deleted = delete_record(
+            storage,
+            tenant,
+            item.entity,
+            now,
+            with_archive=item.with_archive,
+            by=by,
+            source=item.source,
+        )
+        status = 200 if deleted.stale else 202 if deleted.archive else 204
+        return Outcome(status, item.entity, None, deleted.stale, deleted.archive)
+    wanted = item.body.record(tenant, item.entity)
+    saved = save_record(
+        storage, wanted, lambda _: None, by, shows=item.body.shows, backfill=backfill
+    )
+    status = 201 if saved.created else 200
+    return Outcome(status, item.entity, saved.record, saved.stale, saved.backfill)
