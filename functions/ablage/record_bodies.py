@@ -160,12 +160,9 @@ class RecordItem:
     source: str | None = None
 
     @classmethod
-    def parse(cls, of: ItemsOf, raw: object, kind: str = "") -> "RecordItem":
-        """From the fields of the single call, with `id`, for records `type` (but where all are of
-        `kind`), and `delete`. Raises InvalidInput with the pointer within the item."""
-        if not isinstance(raw, dict):
-            raise InvalidInput("invalid_item", "Each item is a JSON object.", "")
-        entity = entity_of(of, raw, kind)
+    def parse(cls, of: ItemsOf, entity: Entity, raw: Mapping[str, Any]) -> "RecordItem":
+        """From the fields of the single call, `delete`, and those `entity_of` reads. Raises
+        InvalidInput with the pointer within the item."""
         more = {n: v for n, v in raw.items() if n not in ("id", "delete", "type")}
         if raw.get("delete", False) is False:
             return cls(entity, _fitting(BODIES[of], more))
@@ -176,8 +173,16 @@ class RecordItem:
         return cls(entity, None, body.archive == "delete", source)
 
 
+def object_of(raw: object) -> Mapping[str, Any]:
+    """Raises InvalidInput `invalid_item`."""
+    if not isinstance(raw, dict):
+        raise InvalidInput("invalid_item", "Each item is a JSON object.", "")
+    return raw
+
+
 def entity_of(of: ItemsOf, raw: Mapping[str, Any], kind: str = "") -> Entity:
-    """Whose item it is. Raises InvalidInput `invalid_entity`, `other_type`."""
+    """By `id`, and `type` for records that are not all of `kind`. Raises InvalidInput
+    `invalid_entity`, `other_type`."""
     known = _TYPES.get(of, kind)
     named = raw.get("type", known)
     if known and named != known:

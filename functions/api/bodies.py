@@ -1,11 +1,11 @@
 """Reads a request with distrust, before the resolver does."""
 
 import base64
-import json
-from typing import Any, NoReturn
+from typing import Any
 
 from ablage import limits
 from ablage.errors import InvalidInput
+from ablage.strict_json import read_json
 from api.problems import Refused
 
 _OVERHEAD = 4 / 3  # base64
@@ -56,19 +56,12 @@ def _text(body: str, *, encoded: bool) -> str:
 
 
 def _check_json(text: str) -> None:
-    """Also refuses what Python reads and JSON does not have, nesting without end, and lone
-    surrogates, which no store takes."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        value = read_json(text)
+    except ValueError as error:
         raise _malformed("The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise _malformed("The body must be a JSON object.")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _malformed(detail: str) -> Refused:

@@ -14,6 +14,7 @@ from ablage import batches as kinds
 from ablage.batches import becomes, ledger, marked
 from ablage.change import change
 from ablage.errors import AblageError, Conflict
+from ablage.imports import IMPORT
 from ablage.messages import Message
 from ablage.store import batches, messages
 from ablage.store.batches import Batch
@@ -21,6 +22,7 @@ from ablage.store.candidates import Candidate, candidates, is_first_seen
 from ablage.store.jobs import CLAIM_SECONDS
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
+from match.imports import run_import
 from match.plans import Plans
 
 SLICE_SECONDS = 40.0  # match lives 60
@@ -47,7 +49,10 @@ def run_batch(
         detail = "One of its messages could not be worked off; see the log of match."
         batches.fail(storage.table, batch, "internal", detail)
         return None
-    return _Slice(storage, batch, int(now()), time.monotonic() + seconds).run()
+    ends = time.monotonic() + seconds
+    if batch.kind == IMPORT:
+        return run_import(storage, batch, int(now()), ends)
+    return _Slice(storage, batch, int(now()), ends).run()
 
 
 @dataclass

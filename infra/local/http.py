@@ -17,6 +17,7 @@ HOST = "127.0.0.1"
 _STOP_POLL = 0.05  # seconds until the server notices that it shall stop
 _CHUNK = 64 * 1024
 LENGTH_DIGITS = 12
+UPLOAD_BYTES = 256 * 1024 * 1024  # by a signed link, to S3: not through API Gateway
 _CLOSE = ("connection", "close")  # where the next request begins is unknown
 Page = Callable[[], gateway.Response]
 
@@ -41,6 +42,9 @@ class Gateway:
             return self._pages[asked.path]()
         if asked.method == "GET" and asked.path.startswith(PREFIX):
             return self._links.serve(asked.path, asked.query)
+        if asked.method == "PUT" and asked.path.startswith(PREFIX):
+            media_type = asked.headers.get("content-type", "binary/octet-stream")
+            return self._links.take(asked.path, asked.query, asked.body, media_type)
         return self._answer(asked)
 
     def _answer(self, asked: gateway.Request) -> gateway.Response:
@@ -113,7 +117,7 @@ def _handler(served: Gateway) -> type[BaseHTTPRequestHandler]:
             if refusal:
                 self._send(refusal)
                 return
-            if length > gateway.REQUEST_BYTES:
+            if length > (UPLOAD_BYTES if self.path.startswith(PREFIX) else gateway.REQUEST_BYTES):
                 self._discard(length)
                 self._send(gateway.problem(413, "Request Entity Too Large"))
                 return

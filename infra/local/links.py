@@ -18,7 +18,7 @@ _SIGNED = re.compile(
     rb"\?([^\"\s]*X-Amz-Signature=[^\"\s]+)"
 )
 # A field of the answer itself: within a text (a mail may hold anything) its quotes are escaped.
-_FIELD = re.compile(rb'("url":\s*")(' + _SIGNED.pattern + rb')(?=")')
+_FIELD = re.compile(rb'("(?:result_)?url":\s*")(' + _SIGNED.pattern + rb')(?=")')
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class _Object:
     key: str
     expires: datetime
     headers: tuple[tuple[str, str], ...]
+    upload: bool
 
 
 class Links:
@@ -56,8 +57,8 @@ class Links:
 
     def serve(self, path: str, query: str) -> gateway.Response:
         """The object behind a link; 403 for any other and after its time, as S3 answers."""
-        found = self._given.get(f"{path}?{query}")
-        if found is None or found.expires < datetime.now(UTC):
+        found = self._found(path, query, upload=False)
+        if found is None:
             return gateway.problem(403, "Access Denied")
         s3 = client("s3")
         try:
@@ -65,6 +66,22 @@ class Links:
         except s3.exceptions.NoSuchKey:
             return gateway.problem(404, "Not Found")
         return gateway.Response(200, found.headers, body)
+
+    def take(self, path: str, query: str, body: bytes, media_type: str) -> gateway.Response:
+        """An upload to a link made for it. S3 refuses another length or type, which are signed;
+        here whoever reads it has to notice."""
+        found = self._found(path, query, upload=True)
+        if found is None:
+            return gateway.problem(403, "Access Denied")
+        client("s3").put_object(
+            Bucket=found.bucket, Key=found.key, Body=body, ContentType=media_type
+        )
+        return gateway.Response(200, (), b"")
+
+    def _found(self, path: str, query: str, *, upload: bool) -> _Object | None:
+        found = self._given.get(f"{path}?{query}")
+        is_it = found is not None and found.upload == upload
+        return found if found and is_it and found.expires >= datetime.now(UTC) else None
 
 
 def _object(bucket: str, key: str, query: str) -> _Object:
@@ -74,4 +91,5 @@ def _object(bucket: str, key: str, query: str) -> _Object:
     headers = [("content-type", given.get("response-content-type", "binary/octet-stream"))]
     if "response-content-disposition" in given:
         headers.append(("content-disposition", given["response-content-disposition"]))
-    return _Object(bucket, unquote(key), expires, tuple(headers))
+    upload = "content-length" in given["X-Amz-SignedHeaders"].split(";")
+    return _Object(bucket, unquote(key), expires, tuple(headers), upload)

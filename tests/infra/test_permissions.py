@@ -113,6 +113,7 @@ class Walk:
         self.by_hand(entry["message"])
         self.stack.drain(delays=True)
         self.look_back()
+        self.import_contacts()
         self.call("DELETE", "/v1/accounts/anna")
         return str(entry["message"])
 
@@ -133,6 +134,25 @@ class Walk:
         self.stack.drain()
         self.call("DELETE", "/v1/contacts/c2?archive=delete")
         self.stack.drain()
+
+    def import_contacts(self) -> None:
+        """Uploaded and fetched by signed links; a snapshot that deletes what it does not name."""
+        self.call("POST", "/v1/contacts/batch", {"items": [{"id": "c3"}, {"id": "c4"}]})
+        lines = b'{"id": "c4", "addresses": ["b@customer.example"]}\n'
+        asked = {"type": "contacts", "mode": "snapshot", "size": len(lines), "confirm": True}
+        made = self.call("POST", "/v1/imports", asked)
+        upload = made["upload"]
+        request = urllib.request.Request(
+            upload["url"], method=upload["method"], data=lines, headers=upload["headers"]
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+        self.call("POST", f"/v1/imports/{made['id']}/start")
+        self.stack.drain()
+        done = self.call("GET", f"/v1/jobs/{made['id']}")
+        assert (done["state"], done["result"]["deleted"]) == ("done", 1)
+        with urllib.request.urlopen(done["result_url"], timeout=30) as answer:
+            assert len(answer.read().splitlines()) == done["total"]
 
     def account(self) -> dict[str, Any]:
         return {

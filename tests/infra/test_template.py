@@ -61,6 +61,11 @@ read   GET    /v1/customers
 manage PUT    /v1/customers/{customer}
 read   GET    /v1/customers/{customer}
 manage DELETE /v1/customers/{customer}
+manage POST   /v1/contacts/batch
+manage POST   /v1/customers/batch
+manage POST   /v1/records/batch
+manage POST   /v1/imports
+manage POST   /v1/imports/{job}/start
 read   GET    /v1/customers/{customer}/contacts
 read   GET    /v1/records/{entity_type}
 manage PUT    /v1/records/{entity_type}/{entity_id}
@@ -258,10 +263,13 @@ def test_unfiled_mail_expires_by_its_class_and_unfinished_uploads_after_a_day() 
         ]
 
 
-def test_the_archive_never_expires_but_for_parts_taken_out() -> None:
+def test_the_archive_never_expires_but_for_imports_and_parts_taken_out() -> None:
     rules = properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"]
 
-    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == ["parts/"]
+    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == [
+        "imports/",
+        "parts/",
+    ]
 
 
 def test_buckets_are_private_sealed_and_answer_over_tls_alone() -> None:

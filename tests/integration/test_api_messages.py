@@ -7,7 +7,7 @@ import boto3
 import pytest
 from tests.support.aws import received_bodies
 from tests.support.events import context, s3_created, sqs_event
-from tests.support.http_events import Client
+from tests.support.http_events import Client, shown_entity
 from tests.support.tenants import connect_account
 
 from ablage.settings import settings
@@ -77,8 +77,8 @@ def test_a_known_sender_shows_in_overview_and_archives(mailbox):
     (row,) = overview()["items"]
     assert (row["subject"], row["filed"], row["reason"]) == ("Offer 1", True, "matched")
     assert row["filings"] == [
-        {"entity_type": "contact", "entity_id": "c-1"},
-        {"entity_type": "customer", "entity_id": "K1"},
+        shown_entity("contact", "c-1"),
+        shown_entity("customer", "K1"),
     ]
     assert (row["received_at"], row["folders"]) == (received(1), [INBOX])
     for entity in ("contact/c-1", "customer/K1"):
@@ -212,7 +212,7 @@ def test_unfiling_by_hand_stays_after_the_mail_comes_again(mailbox):
     assert archive("contact/c-1") == []
     assert len(archive("customer/K1")) == 1
     filings = acme("GET", f"/v1/messages/{message}/filings").json
-    assert filings["unfiled"] == [{"entity_type": "contact", "entity_id": "c-1"}]
+    assert filings["unfiled"] == [shown_entity("contact", "c-1")]
 
 
 def test_filing_by_hand_lifts_an_unfiling(mailbox):

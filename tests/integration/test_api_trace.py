@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from tests.support.events import context, s3_created, sqs_event
-from tests.support.http_events import Client
+from tests.support.http_events import Client, shown_entity
 from tests.support.tenants import connect_account, index_contact
 
 from ablage.store import keys, trace
@@ -107,7 +107,7 @@ def test_unfiling_shows_and_so_does_where_it_never_came(mailbox):
     found = traced(message_id="m1@kunde.de")
 
     assert steps(found)[-1] == "unfiled"
-    assert found["items"][0]["unfiled"] == [{"entity_type": "contact", "entity_id": "c-1"}]
+    assert found["items"][0]["unfiled"] == [shown_entity("contact", "c-1")]
     (bob,) = [box for box in found["accounts"] if box["account"] == "bob"]
     assert (bob["copies"], bob["explanation"].split(":")[0]) == (0, "Not seen in this mailbox")
 

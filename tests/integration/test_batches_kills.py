@@ -1,16 +1,13 @@
 """Killed before or after any AWS call, a batch and its undoing end as if nothing had happened."""
 
-import itertools
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.support.aws import received_bodies
-from tests.support.aws_calls import SERVICES, aws_calls
+from tests.support.aws_calls import aws_calls, killed_at
 from tests.support.events import sqs_event
 from tests.support.http_events import Context
 from tests.support.stored_mail import SINCE, UNTIL, arrive
@@ -19,7 +16,6 @@ from tests.support.tenants import connect_account, index_contact
 from ablage import batches as kinds
 from ablage.observability import Summary
 from ablage.store import batches, jobs, keys, messages
-from ablage.store.aws import client
 from ablage.store.batches import Batch
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
@@ -35,28 +31,6 @@ MAIL = {"contact#c1", "customer#k1"}
 
 class Killed(BaseException):
     """The process is gone: nothing catches it, and nothing gets through after it."""
-
-
-@contextmanager
-def killed_at(number: int, moment: str) -> Iterator[None]:
-    """Dies `before-call` or `after-call` number `number` (from 0); every later call dies too."""
-    calls = itertools.count()
-    dead: list[bool] = []
-
-    def hook(**_: Any) -> None:
-        if dead or next(calls) == number:
-            dead.append(True)
-            raise Killed
-
-    for service in SERVICES:
-        client(service).meta.events.register(moment, hook, unique_id="kill")
-    try:
-        yield
-    except Killed:
-        pass
-    finally:
-        for service in SERVICES:
-            client(service).meta.events.unregister(moment, unique_id="kill")
 
 
 def a_batch(tenant: TenantId, kind: str = kinds.BACKFILL_CONTACT, **arguments: Any) -> Batch:

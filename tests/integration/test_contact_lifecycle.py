@@ -4,7 +4,7 @@ import time
 
 import pytest
 from tests.support.events import context, sqs_event
-from tests.support.http_events import Client
+from tests.support.http_events import Client, shown_entity
 from tests.support.stored_mail import arrive, stored, work_off
 from tests.support.tenants import connect_account
 
@@ -113,7 +113,7 @@ def test_a_merge_moves_filings_tombstones_and_addresses(company):
     assert archive() == []
     assert archive("contact/c2") == ["Mail 4", "Mail 3", "Mail 1"]
     filings = acme("GET", f"/v1/messages/{unfiled}/filings").json
-    assert filings["unfiled"] == [{"entity_type": "contact", "entity_id": "c2"}]
+    assert filings["unfiled"] == [shown_entity("contact", "c2", "Moritz")]
     stays = acme("GET", "/v1/contacts/c2").json
     assert stays["addresses"] == ["moritz@kunde.de", "max@kunde.de"]
     assert stays["customers"] == ["k2", "k1"]

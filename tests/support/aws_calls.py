@@ -1,8 +1,11 @@
 """Which AWS operations our clients call, in order."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tests.support.interleaving import Killed
 
 from ablage.store.aws import client
 
@@ -26,3 +29,26 @@ def aws_calls() -> Iterator[list[str]]:
     finally:
         for service in SERVICES:
             client(service).meta.events.unregister(SENT, unique_id="calls")
+
+
+@contextmanager
+def killed_at(number: int, moment: str) -> Iterator[list[bool]]:
+    """Dies `before-call` or `after-call` number `number` (from 0); every later call dies too.
+    What is yielded is empty while it lives."""
+    calls = itertools.count()
+    dead: list[bool] = []
+
+    def hook(**_: Any) -> None:
+        if dead or next(calls) == number:
+            dead.append(True)
+            raise Killed
+
+    for service in SERVICES:
+        client(service).meta.events.register(moment, hook, unique_id="kill")
+    try:
+        yield dead
+    except Killed:
+        pass
+    finally:
+        for service in SERVICES:
+            client(service).meta.events.unregister(moment, unique_id="kill")

@@ -108,3 +108,10 @@ def send(made: dict[str, Any], context: Context | None = None) -> Answer:
 
     result = lambda_handler(made, context or Context())  # type: ignore[arg-type]  a stand-in for Lambda's
     return Answer(result["statusCode"], result["headers"], result.get("body") or "")
+
+
+def shown_entity(
+    kind: str, entity_id: str, label: str | None = None, url: str | None = None
+) -> dict[str, str | None]:
+    """An entity as filings and rows show it."""
+    return {"entity_type": kind, "entity_id": entity_id, "label": label, "url": url}

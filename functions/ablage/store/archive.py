@@ -22,13 +22,13 @@ class ArchiveBucket:
     """`client` is a boto3 S3 client."""
 
     def __init__(self, client: Any, bucket: str) -> None:
-        self._client = client
+        self.client = client
         self.bucket = bucket
 
     def keep(self, raw: RawMail, raw_key: str, tenant: TenantId, message_id: str, sha: str) -> None:
         """Copies a raw mail into the archive, inside S3. Raises Gone `raw_expired`."""
         try:
-            self._client.copy_object(
+            self.client.copy_object(
                 Bucket=self.bucket,
                 Key=archive_key(tenant, message_id, sha),
                 CopySource={"Bucket": raw.bucket, "Key": raw_key},
@@ -45,17 +45,17 @@ class ArchiveBucket:
     def read(self, tenant: TenantId, message_id: str, sha256: str) -> bytes:
         """Raises Gone `raw_expired`."""
         try:
-            answer = self._client.get_object(
+            answer = self.client.get_object(
                 Bucket=self.bucket, Key=archive_key(tenant, message_id, sha256)
             )
-        except self._client.exceptions.NoSuchKey as error:
+        except self.client.exceptions.NoSuchKey as error:
             raise Gone("raw_expired", "The mail is no longer kept.") from error
         body: bytes = answer["Body"].read()
         return body
 
     def link(self, tenant: TenantId, message_id: str, sha256: str) -> str:
         """A link to the bytes, valid for LINK_SECONDS."""
-        url: str = self._client.generate_presigned_url(
+        url: str = self.client.generate_presigned_url(
             "get_object",
             Params={"Bucket": self.bucket, "Key": archive_key(tenant, message_id, sha256)},
             ExpiresIn=LINK_SECONDS,

@@ -16,11 +16,13 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
 )
+# Links of version 2, still the default of some regions, sign neither length nor type of an upload.
+_S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 
 @functools.cache
 def client(service: str) -> Any:
-    return boto3.client(service, config=_CONFIG)
+    return boto3.client(service, config=_S3_CONFIG if service == "s3" else _CONFIG)
 
 
 @contextmanager

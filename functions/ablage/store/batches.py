@@ -88,6 +88,38 @@ def create(table: Table, batch: Batch, now: int) -> None:
         return
 
 
+def create_waiting(table: Table, batch: Batch, now: int) -> None:
+    """One that is due only once `start_waiting` says so."""
+    item = _item(batch, now, now)
+    kept = {name: value for name, value in item.items() if name not in ("due", "due_sk")}
+    table.put(
+        keys.job(batch.tenant, batch.job_id),
+        kept | {"state": batch.state},
+        condition="attribute_not_exists(pk)",
+    )
+
+
+def start_waiting(table: Table, batch: Batch, arguments: Mapping[str, Any], now: int) -> bool:
+    """Due at once, with these arguments; False where it was started before."""
+    try:
+        table.update(
+            keys.job(batch.tenant, batch.job_id),
+            "SET args = :args, #state = :queued, due = :due, due_sk = :due_sk",
+            condition="#state = :waiting",
+            names={"#state": "state"},
+            values={
+                ":args": dict(arguments),
+                ":queued": "queued",
+                ":waiting": batch.state,
+                ":due": keys.DUE_MORE,
+                ":due_sk": _due_sk(batch.tenant, batch.job_id, now),
+            },
+        )
+    except ConditionFailed:
+        return False
+    return True
+
+
 def get(table: Table, tenant: TenantId, job_id: str) -> Batch:
     """Raises NotFound `job_not_found`, also for a job that is no batch."""
     item = table.get(keys.job(tenant, job_id), consistent=True)

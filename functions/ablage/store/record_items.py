@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ablage.errors import AblageError
 from ablage.messages import Entity
-from ablage.record_bodies import ItemsOf, RecordItem
+from ablage.record_bodies import ItemsOf, RecordItem, entity_of, object_of
 from ablage.records import Record
 from ablage.store.records import delete_record, save_record
 from ablage.store.storage import Storage
@@ -20,10 +20,20 @@ class Outcome:
     entity: Entity | None = None
     record: Record | None = None
     stale: bool = False
+    changed: bool = False
     job: str | None = None
     code: str | None = None
     detail: str | None = None
     pointer: str | None = None
+
+    @property
+    def word(self) -> str:
+        """What came of it where nothing was wrong."""
+        if self.stale or not self.changed:
+            return "stale" if self.stale else "unchanged"
+        if self.record is None:
+            return "deleted"
+        return "created" if self.status == 201 else "updated"
 
 
 def apply_item(
@@ -40,12 +50,13 @@ def apply_item(
     """Never raises for what is wrong with the item."""
     entity = None
     try:
-        item = RecordItem.parse(of, raw, kind)
-        entity = item.entity
+        fields = object_of(raw)
+        entity = entity_of(of, fields, kind)
+        item = RecordItem.parse(of, entity, fields)
         return _apply(storage, tenant, item, now, by=by, backfill=backfill)
     except AblageError as error:
         return Outcome(
-            error.status, entity, None, False, None, error.code, error.detail, error.pointer
+            error.status, entity, code=error.code, detail=error.detail, pointer=error.pointer
         )
 
 
@@ -63,10 +74,18 @@ def _apply(
             source=item.source,
         )
         status = 200 if deleted.stale else 202 if deleted.archive else 204
-        return Outcome(status, item.entity, None, deleted.stale, deleted.archive)
+        return Outcome(
+            status,
+            item.entity,
+            stale=deleted.stale,
+            changed=not deleted.stale,
+            job=deleted.archive,
+        )
     wanted = item.body.record(tenant, item.entity)
     saved = save_record(
         storage, wanted, lambda _: None, by, shows=item.body.shows, backfill=backfill
     )
     status = 201 if saved.created else 200
-    return Outcome(status, item.entity, saved.record, saved.stale, saved.backfill)
+    return Outcome(
+        status, item.entity, saved.record, saved.stale, saved.changed, job=saved.backfill
+    )

@@ -35,6 +35,7 @@ class Saved:
 
     record: Record
     created: bool = False
+    changed: bool = False
     backfill: str | None = None
     stale: bool = False
     deleted: bool = False
@@ -133,7 +134,8 @@ def save_record(
     record = replace(saved.record, version=written.after["version"])
     started = written.after if written.changed and backfill else None
     batch = owed_batches.started(storage.table, tenant, started)
-    return Saved(record, created=written.changed and saved.created, backfill=batch)
+    created = written.changed and saved.created
+    return Saved(record, created, written.changed, batch)
 
 
 def _completed(

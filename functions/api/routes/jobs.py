@@ -9,7 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
+from ablage.imports import IMPORT
 from ablage.store import accounts, connections, jobs, rates
+from ablage.store.import_files import ImportFiles
 from ablage.store.jobs import Job
 from ablage.store.rates import Rate
 from ablage.store.storage import storage
@@ -35,9 +37,13 @@ CHECKS_OF_TENANT = Rate(20, 86400)
 
 class JobView(BaseModel):
     id: str
-    kind: str = Field(description="check, folders, sync, discover, revoke, or the kind of a batch.")
+    kind: str = Field(
+        description="check, folders, sync, discover, revoke, import, or the kind of a batch."
+    )
     account: str = Field(description="Empty for a discovery, or a batch over all accounts.")
-    state: str = Field(description="queued, running, done, failed, or of a batch undone.")
+    state: str = Field(
+        description="queued, running, done, failed; a batch: undone, an import: awaiting_upload."
+    )
     done: int
     total: int
     failed: int
@@ -49,7 +55,8 @@ class JobView(BaseModel):
     undo_until: str | None = Field(None, description="A batch can be undone until then.")
     undone_by: str | None = Field(None, description="The batch that undoes it.")
     result: dict[str, Any] | None = Field(
-        description="Of a batch: messages changed and unchanged, and failures by code."
+        description="Of a batch: messages changed and unchanged, and failures by code. Of an "
+        "import: lines by what came of them; `warned` counts those with warnings."
     )
     code: str | None = Field(description="Why it failed.")
     detail: str | None
@@ -135,6 +142,9 @@ def job_view(job: Job) -> JobView:
 
 
 def _result_url(job: Job) -> str:
+    """Of an import that is done a link to the results of its lines, valid for a minute."""
+    if job.kind == IMPORT and job.state == "done":
+        return ImportFiles(storage().archive, job.tenant, job.job_id).results_link()
     if job.kind in KINDS or not job.account_id:
         return f"/v1/jobs/{job.job_id}"
     where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")

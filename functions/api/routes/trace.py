@@ -13,6 +13,7 @@ from ablage.store.rows import cut
 from ablage.store.storage import storage
 from ablage.store.trace import Search, Window
 from api.clock import moment, now_epoch
+from api.entity_labels import name_entities
 from api.operations import operation
 from api.tenant import Caller, Calling
 from api.trace_views import COPIES_SHOWN, TraceView, WalkView, mailbox_view, walk_view
@@ -102,4 +103,6 @@ def _walk(caller: Caller, message: Message) -> WalkView:
     kept = trace.stored(storage(), client("s3"), message, COPIES_SHOWN)
     happened = messages.events(storage().table, caller.tenant, message.message_id)
     known = {*message.filings, *message.tombstones}
-    return walk_view(message, kept, [event for event in happened if event.entity in known])
+    walk = walk_view(message, kept, [event for event in happened if event.entity in known])
+    name_entities(caller.tenant, (*walk.filings, *walk.unfiled))
+    return walk
