@@ -9,7 +9,7 @@ import json
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
@@ -25,6 +25,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ablage.change import change
 from ablage.errors import NotFound
 from ablage.observability import FILED_DELAY, Summary, service_logger
+from ablage.store.queues import Unsent
 from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
@@ -54,7 +55,7 @@ class Task:
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    where = storage()
+    where = replace(storage(), queues=Unsent())
     tasks = {record["messageId"]: _read(where, record["body"]) for record in event["Records"]}
     known = know(where, [copy for task in tasks.values() for copy in task.copies])
     summary = Summary()

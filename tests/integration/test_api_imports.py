@@ -262,8 +262,10 @@ def test_lines_of_one_record_are_applied_one_after_the_other():
 def test_killed_anywhere_an_import_goes_on_where_it_was(aws, monkeypatch, seed):
     monkeypatch.setattr(imports, "CHUNK", 3)
     monkeypatch.setattr(imports, "THREADS", 1)
-    known = [{"id": f"old{number}"} for number in range(2)]
-    wanted = [{"id": f"c{number:02d}", "addresses": [f"c{number}@x.de"]} for number in range(11)]
+    known = [{"id": f"old{n}", "addresses": [f"old{n}@x.de"]} for n in range(2)]
+    wanted = [
+        {"id": f"c{number:02d}", "addresses": [f"c{number:02d}@x.de"]} for number in range(11)
+    ]
     done(known)
     job = started(acme, wanted, mode="snapshot", confirm=True)["id"]
     dice, now = random.Random(seed), time.time()
@@ -284,3 +286,8 @@ def test_killed_anywhere_an_import_goes_on_where_it_was(aws, monkeypatch, seed):
     assert (shown["done"], shown["total"], shown["failed"]) == (13, 13, 0)
     assert [r.get("id") for r in told] == [i["id"] for i in (*wanted, *known)]
     assert ids() == [item["id"] for item in wanted]
+    assert not any("stale" in r.get("outcome", "") for r in told)
+    for item in (*wanted, *known):
+        assert "pending" not in aws.table.get(keys.record(ACME, "contact", item["id"]))
+        found = acme("GET", "/v1/contacts", query={"address": f"{item['id']}@x.de"}).json
+        assert [c["id"] for c in found["items"]] == [item["id"]] * (item in wanted)

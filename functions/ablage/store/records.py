@@ -161,14 +161,16 @@ def delete_record(
     or goes by a batch: also that of a record deleted before.
 
     With a source version also what is not there is remembered as deleted, so that a late write
-    does not bring it. `only_version`: stale where another stands. Raises NotFound `not_found`,
-    Merged."""
+    does not bring it. `only_version`: stale where another stands, unless deleted too. Raises
+    NotFound `not_found`, Merged."""
     deleted = Deleted()
 
     def build(before: Item | None) -> Item | None:
         nonlocal deleted
         refuse_merged(before)
         known = before or {}
+        if only_version is not None and known.get("deleted"):
+            return None
         is_other = only_version is not None and known.get("version") != only_version
         deleted = Deleted(stale=is_other or is_stale(source, known.get("source")))
         if deleted.stale:
