@@ -267,7 +267,7 @@ def test_labels_cost_one_call_a_page_where_somebody_wants_them(company):
     def made(path, labels):
         with aws_calls() as seen:
             acme("GET", path, query={"labels": labels})
-        return Counter(seen)
+        return Counter(call for call in seen if call.endswith(("Query", "BatchGetItem")))
 
     for path in ("/v1/archives/contact/c1", "/v1/accounts/anna/messages"):
         more = made(path, "true") - made(path, "false")
