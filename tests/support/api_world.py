@@ -1,0 +1,211 @@
+"""One tenant's real objects, a stranger and a colleague who must not see them, and what tells
+whether they touched or saw any.
+
+A route with a new path parameter needs a pair in `_made`: the id of a real thing, made there, and
+one of nothing.
+"""
+
+import base64
+import copy
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local.aws import environment
+from moto.dynamodb.models import dynamodb_backends
+from tests.support.aws import ACCOUNT, QUEUES, fresh_aws, received_bodies
+from tests.support.events import context, s3_created, sqs_event
+from tests.support.fitting import fitting_body
+from tests.support.http_events import Answer, Client
+
+from ablage.store.aws import client
+from ablage.store.raw_mail import RawKey, RawMetadata
+from ablage.store.storage import Storage, storage
+from ablage.tenancy import TenantId
+from api.operations import Operation
+
+CANARY = "canary"  # in texts of the owner's, not in what is asked with
+UNSEEN = "canary-unseen"  # in mail that colleagues may not see
+OWNER, STRANGER = "acme", "other"
+INBOX = "0" * 16
+UNLIMITED = {f"RATE_{kind}": "100000000" for kind in ("READ", "WRITE", "HEAVY")}
+
+anna = Client(OWNER)
+stranger = Client(STRANGER, subject="mallory")
+colleague = Client(OWNER, "read file manage", subject="eve")  # neither owner nor viewer
+
+
+@dataclass(frozen=True)
+class Case:
+    """A path's parameters (and the same names in bodies and queries), and their like of things
+    that do not exist."""
+
+    real: Mapping[str, str]
+    ghost: Mapping[str, str]
+
+
+def parameters(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)
+
+
+def asked(who: Client, known: Operation, ids: Mapping[str, str]) -> Answer:
+    """The route with these ids in path, query and body, in fields of their names."""
+    path = re.sub(r"{(\w+)}", lambda found: ids[found[1]], known.path)
+    query = {name: ids[name] for name in sorted(known.queries) if name in ids}
+    return who(known.method, path, fitting_body(known.method, known.path, ids), query=query)
+
+
+@dataclass(frozen=True)
+class World:
+    """`things`: parameter -> (id, id of nothing), one pair for each kind of object it may name."""
+
+    where: Storage
+    things: Mapping[str, tuple[tuple[str, str], ...]]
+    private: frozenset[str]  # ids of messages that colleagues may not see
+
+    def cases(self, path: str) -> list[Case]:
+        """Every thing of every kind at least once; those of one row belong together."""
+        most = max((len(self.things[name]) for name in parameters(path)), default=1)
+        rows = [
+            {name: pairs[row % len(pairs)] for name, pairs in self.things.items()}
+            for row in range(most)
+        ]
+        return [
+            Case({n: real for n, (real, _) in row.items()}, {n: no for n, (_, no) in row.items()})
+            for row in rows
+        ]
+
+    def owners_state(self) -> dict[str, Any]:
+        """Everything of the owner's in table and buckets."""
+        rows = _tables()["table"].items
+        return {
+            "items": {
+                (pk.value, sk.value): item.to_json()
+                for pk, items in rows.items()
+                if pk.value.startswith(f"T#{OWNER}#")
+                for sk, item in items.items()
+            },
+            "objects": _objects(),
+        }
+
+
+@contextmanager
+def unchanged_afterwards() -> Iterator[None]:
+    """The table is put back as it was."""
+    table = _tables()["table"]
+    before = copy.deepcopy(table.items)
+    yield
+    table.items = before
+
+
+@contextmanager
+def api_world() -> Iterator[World]:
+    with environment(UNLIMITED), fresh_aws():
+        yield _made(storage())
+
+
+def queued() -> str:
+    """All that was sent to the queues since."""
+    return "\n".join(body for name in QUEUES for body in received_bodies(os.environ[name]))
+
+
+# ---- what the owner has --------------------------------------------------------------------------
+
+
+def _made(where: Storage) -> World:
+    address = f"{CANARY}@own.de"
+    _ok(anna("POST", "/v1/accounts", {
+        "id": "anna-a", "address": address, "host": "imap.own.de", "password": f"{CANARY}-secret",
+        "owner": "anna", "automatic_filing": {"enabled": True, "since": "2026-01-01T00:00:00Z"},
+    }))  # fmt: skip
+    _ok(anna("PUT", "/v1/customers/k-a", {"name": f"{CANARY} customer"}))
+    contact = {"name": CANARY, "addresses": ["max@kunde.de"], "customers": ["k-a"]}
+    _ok(anna("PUT", "/v1/contacts/c-a", contact))
+    into = {"name": CANARY, "addresses": ["moritz@kunde.de"]}
+    _ok(anna("PUT", "/v1/contacts/c-b", into))
+    _ok(anna("PUT", "/v1/oauth/clients/google", {
+        "client_id": CANARY, "client_secret": CANARY, "redirect_uris": ["https://canary.de/back"],
+    }))  # fmt: skip
+    entry = _ok(anna("POST", "/v1/blocklist", {"entry": "blocked@kunde.de", "note": CANARY}))
+    filed, unfiled, private = (
+        _arrived(where, number, sender)
+        for number, sender in enumerate(("max@kunde.de", "nobody@kunde.de", "x@kunde.de"), 1)
+    )
+    held = _arrived(where, 4, address, "max@kunde.de", "dmarc=fail header.from=own.de")
+    _ok(anna("PUT", f"/v1/messages/{private}/private"))
+    for message in (filed, unfiled):
+        _ok(anna("PUT", f"/v1/messages/{message}/filings/quote/q-a"))
+    _ok(anna("DELETE", f"/v1/messages/{unfiled}/filings/quote/q-a"))
+    synced = _ok(anna("POST", "/v1/accounts/anna-a/sync", {}))
+    batch = _ok(anna("POST", "/v1/batches", {"kind": "backfill_account", "account": "anna-a"}))
+    nobody = base64.urlsafe_b64encode(b"ADDRESS#nobody@x.de").rstrip(b"=").decode()
+    things = {
+        "account": (("anna-a", "anna-x"),),
+        "contact": (("c-a", "c-x"),),
+        "customer": (("k-a", "k-x"),),
+        "entity_type": (("quote", "quote"), ("contact", "contact")),
+        "entity_id": (("q-a", "q-x"), ("c-a", "c-x")),
+        "entry_id": ((entry["id"], nobody),),
+        "job": ((synced["id"], "0" * 16), (batch["id"], "0" * 16)),
+        "message": tuple((each, "a" * 26) for each in (filed, unfiled, private, held)),
+        "number": (("1", "1"),),
+        "provider": (("google", "microsoft"),),
+        # of bodies and queries alone
+        "address": (("max@kunde.de", "max@ghost.de"),),
+        "entry": (("blocked@kunde.de", "nobody@x.de"),),
+        "into": (("c-b", "c-y"),),
+        "message_id": (("m1@kunde.de", "m1@ghost.de"),),
+        "reauthorize": (("anna-a", "anna-x"),),
+    }
+    queued()
+    return World(where, things, frozenset((unfiled, private, held)))
+
+
+def _arrived(
+    where: Storage, number: int, sender: str, to: str = "canary@own.de", verdict: str = ""
+) -> str:
+    """The id of a mail that match has read and decided."""
+    from match.handler import lambda_handler as match  # noqa: PLC0415  reads the environment
+
+    mark = CANARY if number == 1 else UNSEEN
+    trace = f"Authentication-Results: mx.own.de; {verdict}\r\n" if verdict else ""
+    raw = (
+        f"{trace}From: {sender}\r\nTo: {to}\r\nSubject: {mark} {number}\r\n"
+        f"Message-ID: <m{number}@kunde.de>\r\nDate: Fri, 20 Nov 2026 10:00:0{number} +0000\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: text/html\r\n\r\n<p>{mark}</p>\r\n"
+        f"--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename={mark}\r\n"
+        "\r\nx\r\n--b--\r\n"
+    ).encode()
+    key = RawKey("30d", TenantId(OWNER), "anna-a", INBOX, 1, number)
+    where.raw.put(key, raw, RawMetadata("2026-11-20T10:00:00Z", role="inbox"))
+    before = _overview()
+    match(sqs_event(s3_created(where.raw.bucket, key.text)), context())
+    (message,) = _overview() - before
+    return message
+
+
+def _overview() -> set[str]:
+    items = _ok(anna("GET", "/v1/accounts/anna-a/messages"))["items"]
+    return {row["message"] for row in items}
+
+
+def _ok(answer: Answer) -> Any:
+    assert answer.status < 300, answer.text
+    return answer.json if answer.text else None
+
+
+def _tables() -> Any:
+    return dynamodb_backends[ACCOUNT]["eu-central-1"].tables
+
+
+def _objects() -> list[tuple[str, str]]:
+    s3 = client("s3")
+    return [
+        (found["Key"], found["ETag"])
+        for variable in ("RAW_BUCKET", "ARCHIVE_BUCKET")
+        for found in s3.list_objects_v2(Bucket=os.environ[variable]).get("Contents", [])
+    ]
