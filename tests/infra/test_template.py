@@ -51,6 +51,7 @@ file   PUT    /v1/messages/{message}/filings/{entity_type}/{entity_id}
 file   DELETE /v1/messages/{message}/filings/{entity_type}/{entity_id}
 file   PUT    /v1/messages/{message}/private
 file   DELETE /v1/messages/{message}/private
+file   POST   /v1/filings/batch
 read   GET    /v1/review
 file   PUT    /v1/review/{message}
 read   GET    /v1/contacts

@@ -6,15 +6,14 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from ablage.change import ask_repair, change
-from ablage.errors import NotFound
-from ablage.filings import Intent, file_by_hand, mark_private, unfile, unmark_private
+from ablage.filings import file_by_hand, mark_private, unfile, unmark_private
 from ablage.messages import Entity, Message
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
 from ablage.store.links import raw_link
 from ablage.store.storage import storage
 from ablage.visibility import Sight
+from api.changes import change_by_hand
 from api.clock import now, now_text, utc_text
 from api.content_views import ContentView, content_view
 from api.entity_labels import name_entities
@@ -29,8 +28,8 @@ from api.message_schemas import (
 )
 from api.operations import operation
 from api.schemas import OpaqueId, PathId, PathType, answer, no_content
-from api.tenant import Caller, Calling, SecondsLeft
-from api.visibility import find_content, find_message, find_sight, shown
+from api.tenant import Calling, SecondsLeft
+from api.visibility import find_content, find_sight, shown
 
 FILING = "/v1/messages/{message}/filings/{entity_type}/{entity_id}"
 PRIVATE = "/v1/messages/{message}/private"
@@ -89,7 +88,7 @@ def file_message(
     202: filed, and listed within minutes."""
     entity = Entity(entity_type, entity_id)
     intent = file_by_hand(entity, caller.subject, now_text())
-    changed = _change(caller, message, intent, seconds, archive_first=True)
+    changed = change_by_hand(caller, message, intent, seconds, archive_first=True)
     filing = next(f for f in filing_views(shown(caller, changed)) if _is(f, entity))
     name_entities(caller.tenant, [filing])
     return answer(filing, status=200 if changed.settled else 202)
@@ -104,7 +103,7 @@ def unfile_message(
     seconds: SecondsLeft,
 ) -> Response[None]:
     """Take the message away from an entity. Nothing files it there again by itself."""
-    return _done(_change(caller, message, unfile(Entity(entity_type, entity_id)), seconds))
+    return _done(change_by_hand(caller, message, unfile(Entity(entity_type, entity_id)), seconds))
 
 
 @operation("PUT", PRIVATE, "file", status=204)
@@ -112,7 +111,7 @@ def mark_message_private(
     message: OpaqueId, caller: Calling, seconds: SecondsLeft
 ) -> Response[None]:
     """No automatic filing of this message ever; existing automatic filings go."""
-    return _done(_change(caller, message, mark_private(caller.subject), seconds))
+    return _done(change_by_hand(caller, message, mark_private(caller.subject), seconds))
 
 
 @operation("DELETE", PRIVATE, "file", status=204)
@@ -120,30 +119,7 @@ def unmark_message_private(
     message: OpaqueId, caller: Calling, seconds: SecondsLeft
 ) -> Response[None]:
     """Lift the private mark. Files nothing by itself."""
-    return _done(_change(caller, message, unmark_private, seconds))
-
-
-def _change(
-    caller: Caller, message_id: str, intent: Intent, seconds: float, *, archive_first: bool = False
-) -> Message:
-    """The message after `intent`; not settled if time ran out. What changes nothing sends nothing.
-
-    Filing by hand archives the bytes first. Raises NotFound `not_found`, Gone `raw_expired`."""
-    found = find_message(caller, message_id)
-    if found.settled and intent(found) is None:
-        return found
-    ask_repair(storage(), caller.tenant, message_id)
-    changed = change(
-        storage(),
-        caller.tenant,
-        message_id,
-        intent,
-        archive_first=archive_first,
-        seconds=seconds,
-    )
-    if changed is None:
-        raise NotFound("not_found", "There is no such message; unfiled mail expires.")
-    return changed
+    return _done(change_by_hand(caller, message, unmark_private, seconds))
 
 
 def _done(message: Message) -> Response[None]:
