@@ -15,6 +15,8 @@ class Settings(BaseModel):
     requests a minute of one tenant, by class of route (`api.allowances`); `quota_*` what a tenant
     may have.
 
+    `data_role_arn`: of the API alone, see `ablage.store.tenant_role`.
+
     `mail_ca_file`, `mail_local_hosts` (`host:port,host:port`), `oauth_local_url` and
     `oauth_local_mail` (`host:port`) are set by `infra/local` only; the template never has them (a
     test).
@@ -29,6 +31,7 @@ class Settings(BaseModel):
     backfill_queue_url: str = ""
     match_queue_url: str = ""
     secrets_key_id: str = ""
+    data_role_arn: str = ""
     stack_name: str = ""
     tenant_claim: str = "tenant"
     scope_prefix: str = ""

@@ -16,14 +16,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.errors import AblageError
 from ablage.settings import settings
-from ablage.store.storage import storage
+from ablage.store.storage import acting_for, storage
 from api import operations, problems
 from api.allowances import allowances
 from api.bodies import check_body, check_query
+from api.clients import known_clients
 from api.clock import now_epoch
 from api.idempotency import once
 from api.routes import router
-from api.tenant import caller_of, require_scope
+from api.tenant import Caller, caller_of, require_scope
 
 RESERVE_SECONDS = 4  # of the invocation, for the answer
 
@@ -78,9 +79,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     http = event["requestContext"]["http"]
     operation = operations.find(http["method"].upper(), event["rawPath"])
-    caller = caller_of(event, settings())
+    caller = caller_of(event, settings(), known_clients().tenant)
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
     require_scope(caller, operation.scope)
+    with acting_for(caller.tenant):
+        return _admitted(event, context, operation, caller)
+
+
+def _admitted(
+    event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
+) -> dict[str, Any]:
     allowances().take(caller.tenant, operation, now_epoch())
     check_body(event, operation.body_bytes)
     check_query(event, operation.queries)

@@ -1,5 +1,7 @@
 """Who calls: from the claims API Gateway verified, and from nothing else of the request."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,6 +13,10 @@ from ablage.settings import Settings
 from ablage.tenancy import TenantId, tenant_id
 from api.problems import Refused
 
+SUBJECT_CHARACTERS = 128
+
+ClientTenant = Callable[[str], TenantId | None]
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -21,17 +27,42 @@ class Caller:
     scopes: frozenset[str]
 
 
-def caller_of(event: dict[str, Any], settings: Settings) -> Caller:
+def caller_of(event: dict[str, Any], settings: Settings, tenant_of_client: ClientTenant) -> Caller:
     """Raises Refused 401 `unauthorized` without verified claims, 403 `no_tenant` where they name
-    no tenant."""
+    no tenant and their client is not known to speak for one."""
     claims = _claims(event)
+    tenant = _tenant(claims, settings.tenant_claim, tenant_of_client)
+    subject = str(claims.get("sub") or _client(claims))
+    return Caller(tenant, _person(subject), _scopes(claims, settings.scope_prefix))
+
+
+def _tenant(claims: dict[str, Any], name: str, tenant_of_client: ClientTenant) -> TenantId:
+    """The claim, if there is one at all: a broken one is no reason to look elsewhere."""
+    named = claims.get(name)
+    if named is None:
+        known = tenant_of_client(_client(claims))
+        if known is None:
+            detail = f"The token has no claim '{name}', and its client is not known here."
+            raise Refused(403, "no_tenant", detail)
+        return known
     try:
-        tenant = tenant_id(str(claims.get(settings.tenant_claim, "")))
+        return tenant_id(str(named))
     except InvalidInput as error:
-        detail = f"The token names no tenant in its claim '{settings.tenant_claim}'."
-        raise Refused(403, "no_tenant", detail) from error
-    subject = str(claims.get("sub") or claims.get("client_id") or "")[:128]
-    return Caller(tenant, subject, _scopes(claims, settings.scope_prefix))
+        raise Refused(
+            403, "no_tenant", f"The token names no tenant in its claim '{name}'."
+        ) from error
+
+
+def _client(claims: dict[str, Any]) -> str:
+    """RFC 9068 calls it client_id, OpenID Connect azp."""
+    return str(claims.get("client_id") or claims.get("azp") or "")
+
+
+def _person(subject: str) -> str:
+    """As owner and viewers are written; a longer one is nobody else's beginning."""
+    if len(subject) <= SUBJECT_CHARACTERS:
+        return subject
+    return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 
 def require_scope(caller: Caller, scope: str) -> None:
@@ -49,8 +80,15 @@ def _claims(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scopes(claims: dict[str, Any], prefix: str) -> frozenset[str]:
-    words = str(claims.get("scope", "")).split()
+    words = _words(claims.get("scope") or claims.get("scp") or "")
     return frozenset(word.removeprefix(prefix) for word in words if word.startswith(prefix))
+
+
+def _words(claim: Any) -> list[str]:
+    """API Gateway hands a list over as the text `[read file]`."""
+    if isinstance(claim, list):
+        return [str(word) for word in claim]
+    return str(claim).removeprefix("[").removesuffix("]").split()
 
 
 def _caller(request: Request) -> Caller:

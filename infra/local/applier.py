@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local import wiring
+from infra.local.aws import ACCOUNT
 from infra.local.intrinsics import STACK, Resolver, TemplateError, references
 from infra.local.resources import MAKERS, Made, Properties
 from infra.local.translate import TEMPLATE, translate
@@ -81,6 +82,9 @@ def apply(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) ->
             _wire(stack, logical_id, resource["Type"], given)
         else:
             stack.linted.append(logical_id)
+            if resource["Type"] == "AWS::IAM::Role":  # moto lets anybody assume any
+                arn = f"arn:aws:iam::{ACCOUNT}:role/{STACK}-{logical_id}"
+                resolver.attributes[logical_id, "Arn"] = arn
     return stack
 
 

@@ -33,7 +33,7 @@ class Resolver:
         self.made: dict[str, str] = {}
         self.attributes: dict[tuple[str, str], str] = {}
         self.parameters = {
-            name: parameters.get(name, declared.get("Default"))
+            name: _parameter(declared, parameters.get(name, declared.get("Default")))
             for name, declared in template.get("Parameters", {}).items()
         }
         self._functions: dict[str, Callable[[Any], Any]] = {
@@ -93,6 +93,10 @@ class Resolver:
     def _if(self, argument: list[Any]) -> Any:
         name, then, otherwise = argument
         return self.value(then if self.conditions[name] else otherwise)
+
+
+def _parameter(declared: Mapping[str, Any], text: Any) -> Any:
+    return text.split(",") if declared.get("Type") == "CommaDelimitedList" and text else text
 
 
 def references(node: Any) -> Iterator[str]:

@@ -23,9 +23,10 @@ from infra.local.http import HOST
 from infra.local.samples import TENANTS
 from infra.local.serve_mailbox import EMPTY_TENANT, fill_mailbox
 from infra.local.stack import LocalStack
+from infra.local.tokens import SCOPES
 
 FOLDER = Path(".local")
-SCOPE_SETS = (("read",), ("read", "file"), ("read", "file", "manage"))
+SCOPE_SETS = (("read",), ("read", "file"), ("read", "file", "manage"), SCOPES)
 TOKEN_SECONDS = 30 * 24 * 3600  # longer than anybody leaves it running
 _HOST_AND_PORT = re.compile(r"[^\s:,]+:[1-9]\d{0,4}")
 

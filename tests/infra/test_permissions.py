@@ -24,6 +24,7 @@ from sync.dispatch import lambda_handler as dispatch
 from sync.handler import lambda_handler as sync
 
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+DATA_ROLE = "DataRole"  # the API's, for one tenant
 USER = "anna@own.example"
 MAIL = (
     b"From: Bert <bert@customer.example>\r\nTo: anna@own.example\r\nSubject: Offer\r\n"
@@ -67,9 +68,11 @@ class Notebook:
 
         return watched
 
-    def note(self, service: str, operation: str, request: dict[str, Any]) -> None:
+    def note(self, service: str, operation: str, request: dict[str, Any], *, acting: bool) -> None:
+        """`acting`: with the credentials of a session, not with the function's own."""
         if self.function:
-            self.calls.append((self.function, service, operation, request))
+            who = DATA_ROLE if acting else self.function
+            self.calls.append((who, service, operation, request))
 
 
 def handlers(notebook: Notebook) -> dict[str, Callable[..., Any]]:
@@ -196,7 +199,8 @@ def walked() -> tuple[Notebook, dict[str, str]]:
     answer = botocore.client.BaseClient._make_api_call
 
     def noted(self: Any, operation: str, request: dict[str, Any]) -> Any:
-        notebook.note(self.meta.service_model.service_name, operation, request)
+        acting = self._request_signer._credentials.get_frozen_credentials().token is not None
+        notebook.note(self.meta.service_model.service_name, operation, request, acting=acting)
         return answer(self, operation, request)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -221,6 +225,11 @@ def used(notebook: Notebook, made: dict[str, str]) -> Used:
         if operation == "CopyObject":
             found.add((function, "s3:GetObject", made[request["CopySource"].split("/")[0]]))
             permission = "s3:PutObject"
+        if operation == "AssumeRole":
+            found |= {
+                (function, f"sts:{action}", DATA_ROLE) for action in (operation, "TagSession")
+            }
+            continue
         if operation == "Decrypt":  # the sealed text names the key; there is only one
             found.add((function, permission, "SecretsKey"))
             continue
@@ -241,7 +250,7 @@ def targets(request: dict[str, Any]) -> list[str]:
 def granted() -> Used:
     found: Used = set()
     resources = translate()["Resources"]
-    for function in FUNCTIONS:
+    for function in (*FUNCTIONS, DATA_ROLE):
         role = resources[function.replace("Function", "Role")]["Properties"]
         for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
             if statement["Effect"] != "Allow":
@@ -254,6 +263,8 @@ def granted() -> Used:
 
 def resources_of(statement: dict[str, Any]) -> list[str]:
     """Logical ids; a table's index is `Table/index`."""
+    if "role/${AWS::StackName}-DataRole-*" in str(statement["Resource"]):
+        return [DATA_ROLE]
     index = re.search(r"/index/(\w+)", str(statement["Resource"]))
     suffix = f"/{index[1]}" if index else ""
     return [target + suffix for target in references(statement["Resource"])]
@@ -262,7 +273,7 @@ def resources_of(statement: dict[str, Any]) -> list[str]:
 def test_the_walk_went_through_every_function(
     walked: tuple[Notebook, dict[str, str]],
 ) -> None:
-    assert {function for function, *_ in walked[0].calls} == set(FUNCTIONS)
+    assert {function for function, *_ in walked[0].calls} == {*FUNCTIONS, DATA_ROLE}
 
 
 def test_every_call_is_allowed(walked: tuple[Notebook, dict[str, str]]) -> None:
@@ -276,6 +287,35 @@ def test_a_call_nobody_allowed_would_be_found(walked: tuple[Notebook, dict[str, 
     more.calls = [*notebook.calls, forbidden]
 
     assert used(more, made) - granted() == {("MatchFunction", "kms:Decrypt", "SecretsKey")}
+
+
+def test_the_data_role_s_conditions_hold_for_every_call_of_the_walk(
+    walked: tuple[Notebook, dict[str, str]],
+) -> None:
+    """moto asks no role: here its conditions are asked of what was called."""
+    acting = [
+        (service, request) for who, service, _, request in walked[0].calls if who == DATA_ROLE
+    ]
+    partitions = {pk for service, request in acting if service == "dynamodb"
+                  for pk in re.findall(r"\bT#[^'\"]*|\bCLIENT#[^'\"]*", str(request))}  # fmt: skip
+    objects = {request["Key"] for service, request in acting if service == "s3"}
+    objects |= {copied.partition("/")[2] for _, request in acting
+                if (copied := request.get("CopySource"))}  # fmt: skip
+
+    assert partitions
+    assert all(pk.startswith("T#acme#") for pk in partitions)
+    allowed = r"(raw/(30d|90d|365d)|archive|parts|imports)/acme/.+"
+    assert objects
+    assert all(re.fullmatch(allowed, key) for key in objects)
+    assert {service for service, _ in acting} == {"dynamodb", "s3"}
+
+
+def test_one_session_serves_a_tenant_s_every_request(
+    walked: tuple[Notebook, dict[str, str]],
+) -> None:
+    assumed = [request for *_, operation, request in walked[0].calls if operation == "AssumeRole"]
+
+    assert [request["Tags"] for request in assumed] == [[{"Key": "tenant", "Value": "acme"}]]
 
 
 def test_only_sync_reads_items_of_secrets(walked: tuple[Notebook, dict[str, str]]) -> None:

@@ -147,7 +147,7 @@ def test_secrets_are_used_only_with_their_whole_context() -> None:
         }
 
 
-@pytest.mark.parametrize("role", ["MatchRole", "ApiRole"])
+@pytest.mark.parametrize("role", ["MatchRole", "DataRole"])
 def test_who_opens_no_secrets_does_not_read_their_items(role: str) -> None:
     (denied,) = [s for s in statements(role) if s["Effect"] == "Deny"]
 
@@ -155,6 +155,66 @@ def test_who_opens_no_secrets_does_not_read_their_items(role: str) -> None:
         action for action in allowed(role) if re.match(r"dynamodb:(Get|BatchGet|Query)", action)
     }
     assert denied["Condition"]["ForAnyValue:StringLike"] == {"dynamodb:LeadingKeys": "T#*#SECRET#*"}
+
+
+ITEMS = {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"}
+
+
+def test_the_api_reaches_data_through_a_role_that_is_one_tenant_s() -> None:
+    by_sid = {s["Sid"]: s for s in statements("DataRole")}
+    items = by_sid["UseItemsOfTenant"]
+    tag = "${!aws:PrincipalTag/tenant}"
+
+    assert set(items["Action"]) == {f"dynamodb:{a}" for a in (*ITEMS, "ConditionCheckItem")}
+    assert items["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}  # of no index
+    assert items["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#${aws:PrincipalTag/tenant}#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    objects = {
+        place["Fn::Sub"]
+        for statement in by_sid.values()
+        if "s3:GetObject" in statement["Action"]
+        for place in listed(statement["Resource"])
+    }
+    assert objects == {
+        *(f"${{RawBucket.Arn}}/raw/{days}/{tag}/*" for days in ("30d", "90d", "365d")),
+        f"${{ArchiveBucket.Arn}}/archive/{tag}/*",
+        f"${{ArchiveBucket.Arn}}/parts/{tag}/*",
+        f"${{ArchiveBucket.Arn}}/imports/{tag}/*",
+    }
+    assert not any("*/" in place for place in objects)  # it would span other tenants' prefixes
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_data_role_is_assumed_by_the_api_alone_and_for_a_tenant() -> None:
+    (trust,) = properties("DataRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"AWS": {"Fn::GetAtt": ["ApiRole", "Arn"]}}
+    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert trust["Condition"] == {
+        "StringLike": {"aws:RequestTag/tenant": "?*"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["tenant"]},
+    }
+    assert roles_with("sts:AssumeRole") == {"ApiRole"}
+    variables = {
+        name: function["Environment"]["Variables"].get("DATA_ROLE_ARN")
+        for name, function in of_type("AWS::Lambda::Function").items()
+    }
+    assert {name for name, arn in variables.items() if arn} == {"ApiFunction"}
+
+
+def test_the_api_s_own_role_reads_of_all_data_only_which_tenant_a_client_is_for() -> None:
+    data = [s for s in statements("ApiRole") if re.search(r"dynamodb:|s3:", str(s["Action"]))]
+
+    assert [(s["Sid"], s["Action"]) for s in data] == [("KnowClients", "dynamodb:GetItem")]
+    assert data[0]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CLIENT#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
 
 
 def test_dispatch_reads_the_due_index_and_writes_its_checkpoint_alone() -> None:
@@ -193,7 +253,7 @@ def test_only_sync_puts_raw_mail() -> None:
     puts = {role: allowed(role).get("s3:PutObject", set()) for role in of_type("AWS::IAM::Role")}
 
     assert {role for role, on in puts.items() if "RawBucket" in on} == {"SyncRole"}
-    assert {role for role, on in puts.items() if "ArchiveBucket" in on} == {"MatchRole", "ApiRole"}
+    assert {role for role, on in puts.items() if "ArchiveBucket" in on} == {"MatchRole", "DataRole"}
 
 
 def test_work_goes_only_where_the_plan_sends_it() -> None:
@@ -211,7 +271,8 @@ def test_functions_get_every_setting_and_none_of_this_machine() -> None:
     wanted |= {"MALLOC_ARENA_MAX"}  # glibc's, not ours
 
     for function in FUNCTIONS:
-        assert properties(function)["Environment"]["Variables"].keys() == wanted
+        only_api = set() if function == "ApiFunction" else {"DATA_ROLE_ARN"}
+        assert properties(function)["Environment"]["Variables"].keys() == wanted - only_api
     assert not [name for name in LOCAL_ONLY if name.upper() in str(template())]
 
 
@@ -331,7 +392,7 @@ def test_every_route_stands_behind_the_token_check_and_reaches_the_api() -> None
     authorizer = body["components"]["securitySchemes"]["jwt"]["x-amazon-apigateway-authorizer"]
     assert authorizer["jwtConfiguration"] == {
         "issuer": {"Ref": "JwtIssuer"},
-        "audience": [{"Ref": "JwtAudience"}],
+        "audience": {"Ref": "JwtAudience"},
     }
 
 

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
+from pathlib import Path
 
 import boto3
 import pytest
 from tests.support.http_events import Client, event, send
 
+from ablage.settings import settings
 from api.routes import OPERATIONS
 
 acme = Client("acme")
@@ -237,3 +240,16 @@ def test_what_fails_on_our_side_says_nothing_but_the_request_id(aws, caplog):
     assert logged[-1]["error"] == "ResourceNotFoundException"
     assert logged[-1]["api_request_id"] == failed.headers["X-Request-Id"]
     assert "canary" not in str(logged)
+
+
+def test_the_item_of_the_handbook_makes_a_client_speak_for_its_tenant(aws):
+    handbook = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (item,) = re.findall(r"dynamodb put-item .*?--item '(\{.*?\})'", handbook, re.DOTALL)
+    boto3.client("dynamodb").put_item(TableName=settings().table_name, Item=json.loads(item))
+    claims = {"client_id": "3k2f9example", "sub": "3k2f9example", "scope": "read"}
+
+    known = send(event("GET", "/v1/me", claims=claims))
+    unknown = send(event("GET", "/v1/me", claims=claims | {"client_id": "x"}))
+
+    assert (known.json["tenant"], known.json["subject"]) == ("acme", "3k2f9example")
+    assert (unknown.status, unknown.code) == (403, "no_tenant")

@@ -122,12 +122,14 @@ def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
 def forget_cached() -> None:
     """Settings and storage are cached per process; queue URLs are of this moto."""
     from ablage.settings import settings  # noqa: PLC0415  the environment is set first
-    from ablage.store.storage import storage  # noqa: PLC0415
+    from ablage.store.storage import data_role, storage  # noqa: PLC0415
 
-    for cached in (settings, storage):
+    for cached in (settings, storage, data_role):
         cached.cache_clear()
     if known := sys.modules.get("api.allowances"):
         known.allowances.cache_clear()
+    if known := sys.modules.get("api.clients"):
+        known.known_clients.cache_clear()
 
 
 def received_bodies(queue_url: str) -> list[str]:

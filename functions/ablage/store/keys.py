@@ -1,6 +1,7 @@
 """The only speller of partition and sort keys, and of object keys.
 
-Every partition key begins `T#<tenant>#`; the closing `#` keeps tenant `a` out of tenant `ab`.
+Every partition key of a tenant begins `T#<tenant>#`; the closing `#` keeps tenant `a` out of tenant
+`ab`.
 """
 
 from ablage.tenancy import TenantId
@@ -10,6 +11,11 @@ Key = tuple[str, str]
 
 def _pk(tenant: TenantId, *parts: str) -> str:
     return "#".join(("T", tenant, *parts))
+
+
+def token_client(client_id: str) -> Key:
+    """Of no tenant: it says which one."""
+    return f"CLIENT#{client_id}", "TENANT"
 
 
 def policy(tenant: TenantId) -> Key:

@@ -1,6 +1,7 @@
 """Everything a function keeps things in, made once per process."""
 
 import functools
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from ablage.settings import settings
@@ -9,6 +10,8 @@ from ablage.store.aws import client
 from ablage.store.queues import Queues
 from ablage.store.raw_mail import RawMail
 from ablage.store.table import Table
+from ablage.store.tenant_role import TenantRole
+from ablage.tenancy import TenantId
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,20 @@ class Storage:
     raw: RawMail
     archive: ArchiveBucket
     queues: Queues
+
+
+@functools.cache
+def data_role() -> TenantRole | None:
+    """Of the API; other functions work for many tenants at once."""
+    role_arn = settings().data_role_arn
+    return TenantRole(client("sts"), role_arn) if role_arn else None
+
+
+def acting_for(tenant: TenantId) -> AbstractContextManager[None]:
+    """Within it `storage()` reaches this tenant's data alone, where the function has a data role.
+    A warm function that knows the tenant calls nobody for it."""
+    role = data_role()
+    return role.acting_for(tenant) if role else nullcontext()
 
 
 @functools.cache
