@@ -1,6 +1,7 @@
 """`make trace ID='<...>'`: a mail's whole walk by its Message-ID, a line a step.
 
-Asks the API that `make serve` runs, or any other: ABLAGE_URL and ABLAGE_TOKEN (scope read).
+Asks the API that `make serve` runs, or any other: ABLAGE_URL and ABLAGE_TOKEN (scopes read and
+mailboxes:all).
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from infra.local.demo_client import Client, Json, RefusedError
+from infra.local.tokens import SCOPES
 
 SERVED = Path(".local") / "serve.json"
 
@@ -38,7 +40,7 @@ def clients(environment: Mapping[str, str], served: Path) -> Iterator[Client]:
         return
     told = json.loads(served.read_text())
     for tenant in told["tenants"].values():
-        yield Client(told["base_url"], tenant["tokens"]["read"])
+        yield Client(told["base_url"], tenant["tokens"]["+".join(SCOPES)])
 
 
 def main(arguments: list[str]) -> int:
