@@ -22,7 +22,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from ablage.tenancy import TenantId
 
 SESSION_SECONDS = 3600  # the most a role gets that was assumed by another [AWS: role chaining]
-RESERVE_SECONDS = 300  # left of every session in use: an invocation and the life of a link
+RESERVE_SECONDS = 17 * 60  # left of every session in use: a link for an upload, and an invocation
 TENANTS_KEPT = 512
 
 _acting: ContextVar[ReadOnlyCredentials | None] = ContextVar("acting", default=None)
