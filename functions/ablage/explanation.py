@@ -53,7 +53,7 @@ SENTENCES: Mapping[str, str] = {
     "unparseable": "The sender's address cannot be read, so it matches nobody.",
     "claimed_own": "It claims to come from your own address {address}, but your mail provider says "
     "that is not so: it is held back.",
-    "no_match": "{who} is not an address of any contact or customer.",
+    "no_match": "{who} is not an address of any contact, customer or other record.",
 }
 
 FORGED = (
@@ -161,9 +161,9 @@ def _private(mark: str) -> str:
 def _nobody(shown: list[AddressDecision]) -> str:
     missed = [d.address for d in shown if d.reason == "no_match" and d.address]
     if not missed:
-        return "Not filed: none of its addresses belongs to a contact or customer."
+        return "Not filed: none of its addresses belongs to a contact, customer or other record."
     belongs = "belongs" if len(missed) == 1 else "belong"
-    return f"Not filed: {_listed(missed)} {belongs} to no contact or customer."
+    return f"Not filed: {_listed(missed)} {belongs} to no contact, customer or other record."
 
 
 def _about_the_way(message: Message) -> list[str]:

@@ -85,6 +85,18 @@ def test_customers_and_records_come_in_batches_too():
     assert acme("GET", "/v1/records/lead/L1").json["parents"] == []
 
 
+def test_a_deletion_in_a_batch_keeps_its_source_version():
+    said_first = said(batch({"id": "c1", "delete": True, "source_version": 6}))
+    said_then = said(batch({"id": "c1", "name": "late", "source_version": 5}))
+
+    assert said_first == [("c1", 204, "deleted", None)]
+    assert said_then == [("c1", 200, "stale", None)]
+    assert acme("GET", "/v1/contacts/c1").status == 404
+    assert said(batch({"id": "c1", "source_version": 6}, client=other)) == [
+        ("c1", 201, "created", None)
+    ]
+
+
 def test_earlier_mail_is_filed_and_own_addresses_are_warned_of(aws):
     connect_account(aws, TenantId("acme"), "anna", "anna@own.de", filing=True)
     arrive(aws, 1, "max@kunde.de", "anna@own.de")

@@ -78,9 +78,9 @@ def served(folder: Path) -> Iterator[Serving]:
 
 
 def curl_lines(mark: str = MARK) -> str:
-    found = re.search(re.escape(mark) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    found = re.findall(re.escape(mark) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert found, "the README's curl lines are gone"
-    return found[1]
+    return "".join(found)
 
 
 def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:

@@ -200,6 +200,33 @@ def test_writers_interleaved_and_killed_leave_rows_as_the_truth_says(aws, seed):
     assert_rows_are_the_truth(aws)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_of_source_versions_written_at_once_the_newest_stays(aws, seed):
+    dice = random.Random(seed)
+    scheduler = Scheduler(client("dynamodb"), client("sqs"))
+    order = dice.sample(range(1, 6), 5)
+    deletes = 5 if seed % 2 else 0
+
+    def write(number):
+        source = f"0#{number:018d}"
+        if number == deletes:
+            records.delete_record(aws, ACME, C1, NOW, source=source)
+            return
+        wanted = new_contact(ACME, "c-1", "Max", [ADDRESSES[number % 4]], source=source)
+        records.save_record(aws, wanted, lambda _: None)
+
+    writers = [scheduler.start(lambda n=number: write(n)) for number in order]
+    while writers:
+        writer = dice.choice(writers)
+        writer.step()
+        if writer.ended:
+            writers.remove(writer)
+
+    found = records.get_record(aws.table, ACME, C1)
+    assert (found and found.source) == (None if deletes else f"0#{5:018d}")
+    assert_rows_are_the_truth(aws)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_contacts_of_one_address_written_at_once_are_all_indexed(aws, seed):
     dice = random.Random(seed)

@@ -129,9 +129,10 @@ def test_a_mail_of_a_mailbox_whose_address_is_a_contact_says_so() -> None:
 def test_nobody_found_names_who_was_looked_for() -> None:
     missed = [AddressDecision(f"x{n}@y.de", "to", "no_match") for n in range(6)]
 
-    assert text(missed[0]) == "Not filed: x0@y.de belongs to no contact or customer."
+    assert text(missed[0]) == "Not filed: x0@y.de belongs to no contact, customer or other record."
     assert "x0@y.de, x1@y.de, x2@y.de, x3@y.de and 2 more belong to" in text(*missed)
-    assert text() == "Not filed: none of its addresses belongs to a contact or customer."
+    missing = "none of its addresses belongs to a contact, customer or other record."
+    assert text() == f"Not filed: {missing}"
 
 
 def test_a_closed_gate_is_the_reason() -> None:
