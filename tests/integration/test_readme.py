@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
 MARK = "<!-- run by tests/integration/test_readme.py -->\n"
 WHY = "<!-- run by tests/integration/test_readme.py, after the lines above -->\n"
+MANY = "<!-- run by tests/integration/test_readme.py, last -->\n"
 
 
 @dataclass
@@ -78,9 +79,9 @@ def served(folder: Path) -> Iterator[Serving]:
 
 
 def curl_lines(mark: str = MARK) -> str:
-    found = re.findall(re.escape(mark) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    found = re.search(re.escape(mark) + r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert found, "the README's curl lines are gone"
-    return "".join(found)
+    return found[1]
 
 
 def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:
@@ -98,7 +99,9 @@ def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -> None:
-    script = f"set -euo pipefail\n{curl_lines()}echo why\n{curl_lines(WHY)}"
+    script = (
+        f"set -euo pipefail\n{curl_lines()}echo why\n{curl_lines(WHY)}echo many\n{curl_lines(MANY)}"
+    )
 
     ran = subprocess.run(
         ["bash", "-c", script],
@@ -110,7 +113,11 @@ def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    filed, _, why = ran.stdout.partition("\nwhy\n")
+    filed, _, more = ran.stdout.partition("\nwhy\n")
+    why, _, many = more.partition("\nmany\n")
+    imported = json.loads(many.splitlines()[-1])
+    assert (imported["total"], imported["failed"], imported["result"]) == (1, 0, {"updated": 1})
+    assert imported["result_url"].startswith(serving.told["base_url"])
     archive = json.loads(filed.splitlines()[-1])
     assert [row["subject"] for row in archive["items"]] == ["Regale, Regale"]
     assert archive["items"][0]["origins"] == ["manual"]
