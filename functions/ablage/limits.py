@@ -30,6 +30,7 @@ FOLDER_MODES = 200  # folders of an account with a mode of their own
 LIST_ELEMENTS = 50  # aliases, viewers, folders, own domains: of one list a caller sets
 MESSAGES_COUNTED = 1000  # how far a warning counts the messages it affects
 FILING_BATCH = 100  # items of one request that files or unfiles
+ROWS_FILTERED = 2000  # of an archive, looked at in one request
 FILINGS_COUNTED = 1000  # how far an archive is counted
 ARCHIVES_COUNTED = 100  # in one request
 ROWS_COUNTED = 10_000  # of all of them

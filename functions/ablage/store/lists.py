@@ -14,7 +14,7 @@ from ablage.tenancy import TenantId
 ROWS_READ = 500  # of one request whose filter leaves out rows
 _ROWS_AT_ONCE = 100
 _OVERVIEW = "MAIL#"
-_ARCHIVE = "FILED#"
+ARCHIVE_PREFIX = "FILED#"
 _REVIEW = "HELD#"
 
 _LAST_ID = "z" * ID_LENGTH  # sorts behind every message id
@@ -30,7 +30,7 @@ def archive_page(
     """One Query. Rows as `store.rows` writes them."""
     rows = table.query(
         keys.archive(tenant, entity.kind, entity.entity_id),
-        prefix=_ARCHIVE,
+        prefix=ARCHIVE_PREFIX,
         after=after,
         newest_first=True,
         limit=limit,
@@ -46,7 +46,7 @@ def archive_count(
     is_filed, is_kept = "attribute_not_exists(gone)", "attribute_not_exists(expires)"
     counted, more = table.count(
         keys.archive(tenant, entity.kind, entity.entity_id),
-        prefix=_ARCHIVE,
+        prefix=ARCHIVE_PREFIX,
         limit=most + 1,
         wanted=f"{is_filed} AND ({is_kept} OR expires > :now)",
         values={":now": now},

@@ -3,13 +3,14 @@
 A row carries the version of the message it was made from; a newer one is never overwritten.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from ablage.addresses import normalise
 from ablage.authentication import NONE
 from ablage.limits import UNMATCHED_RECIPIENTS
-from ablage.messages import HELD, REVIEW, Entity, Message
+from ablage.messages import HELD, REVIEW, Entity, Filing, Message
 from ablage.store import keys
 from ablage.store.keys import Key
 from ablage.store.table import Item
@@ -18,13 +19,17 @@ from ablage.visibility import access_mark, is_by_bcc, without_bcc
 SUBJECT_BYTES = 120
 SNIPPET_BYTES = 160
 PARTY_BYTES = 96
-MARK_ROOM = 24  # of the accounts in an archive row; what they take beyond is the snippet's
+MARK_ROOM = 20  # of the accounts in an archive row; what they take beyond is the snippet's
 ROW_FILINGS = 3
+PARTIES_KEPT = 8  # of a mail, by digest; a filter asks the message for those beyond
+PARTY_DIGEST = 4  # bytes
 TOMBSTONE_SECONDS = 24 * 3600  # longer than any writer lives, shorter than any retention class
 MAIL_ID_DIGEST = 8  # bytes of it in an overview row, for finding a mail by its Message-ID
 UNMATCHED_TTL = timedelta(days=90)  # of a filed message's other addresses
 
 Rows = dict[Key, Item]
+
+_SENDERS, _RECIPIENTS = ("from", "original_from", "reply_to"), ("to", "cc", "bcc")
 
 
 def cut(text: str, limit: int) -> str:
@@ -75,14 +80,54 @@ def _archive_rows(message: Message) -> Iterator[tuple[Key, Item]]:
     for entity, filing in message.filings.items():
         shown = known if is_by_bcc(filing) else openly
         mark = access_mark(message, entity)
-        more = {"sn": _beside(message.facts.snippet, mark), "o": sorted(filing.origins), "ac": mark}
-        yield archive_key(message, entity), shown | more
+        parties = _party_digests(parties_of(message, filing))
+        room = SNIPPET_BYTES - _over(mark) - len(parties)
+        more = {"sn": cut(message.facts.snippet, room), "o": sorted(filing.origins), "ac": mark}
+        yield archive_key(message, entity), shown | more | {"pd": parties}
 
 
-def _beside(snippet: str, mark: list[str]) -> str:
-    """Shorter where more than one account of a usual id is named."""
-    over = max(0, sum(len(entry) + 4 for entry in mark) - MARK_ROOM)
-    return cut(snippet, SNIPPET_BYTES - over)
+def _over(mark: list[str]) -> int:
+    """The snippet is shorter where more than one account of a usual id is named."""
+    return max(0, sum(len(entry) + 4 for entry in mark) - MARK_ROOM)
+
+
+def parties_of(message: Message, filing: Filing | None) -> list[str]:
+    """Exact keys of the other side, as far as who sees the row may know it: the sender, or for whom
+    the mail was relayed; of sent mail its recipients."""
+    known = message if filing and is_by_bcc(filing) else without_bcc(message)
+    facts = known.facts
+    if facts.direction == "outbound":
+        places, written = _RECIPIENTS, _keys_in((*facts.to, *facts.cc, *facts.bcc))
+    else:
+        places, written = _SENDERS, [facts.from_key]
+    looked_at = [d.address for d in known.decisions if d.where in places]
+    return [key for key in dict.fromkeys((*looked_at, *written)) if key]
+
+
+def _keys_in(shown: Iterable[str]) -> list[str]:
+    """Of `Name <address>`, as facts have it."""
+    texts = (text.rpartition("<")[2].removesuffix(">") for text in shown)
+    return [address.exact for text in texts if (address := normalise(text))]
+
+
+def party_digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()[:PARTY_DIGEST]
+
+
+def _party_digests(parties: list[str]) -> bytes:
+    """One byte longer where there are more than PARTIES_KEPT."""
+    digests = b"".join(party_digest(key) for key in parties[:PARTIES_KEPT])
+    return digests + b"+" * (len(parties) > PARTIES_KEPT)
+
+
+def has_party(digests: bytes | None, key: str) -> bool | None:
+    """Whether that address is among them; None where the row cannot tell."""
+    if digests is None:
+        return None  # a row of before there were digests
+    starts = range(0, len(digests) - PARTY_DIGEST + 1, PARTY_DIGEST)
+    if any(digests[start : start + PARTY_DIGEST] == party_digest(key) for start in starts):
+        return True
+    return None if len(digests) % PARTY_DIGEST else False
 
 
 def _unfiled_rows(message: Message) -> Iterator[tuple[Key, Item]]:

@@ -174,6 +174,7 @@ class Table:
         pk: str,
         *,
         prefix: str | None = None,
+        start: str | None = None,
         after: str | None = None,
         newest_first: bool = False,
         limit: int | None = None,
@@ -181,15 +182,15 @@ class Table:
         consistent: bool = False,
     ) -> list[Item]:
         """One page: items of `pk` (of the `due` index: pass index=DUE_INDEX) with sort key
-        `prefix...`, beyond
-        `after` (exclusive, in the direction of reading). At most `limit` items or 1 MB."""
+        `prefix...`, none lower than `start`, beyond `after` (exclusive, in the direction of
+        reading). At most `limit` items or 1 MB."""
         pk_name, sk_name = ("due", "due_sk") if index else ("pk", "sk")
         clauses = ["#pk = :pk"]
         values: dict[str, Any] = {":pk": pk}
         names = {"#pk": pk_name}
-        if prefix is not None or after is not None:
+        if prefix is not None or start is not None or after is not None:
             names["#sk"] = sk_name
-            low, high = prefix or "", (prefix or "") + "\U0010ffff"
+            low, high = start or prefix or "", (prefix or "") + "\U0010ffff"
             if after is not None and newest_first:
                 high = after
             elif after is not None:
