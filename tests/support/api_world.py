@@ -9,9 +9,10 @@ import base64
 import copy
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.local.aws import environment
@@ -20,7 +21,10 @@ from tests.support.aws import ACCOUNT, QUEUES, fresh_aws, received_bodies
 from tests.support.events import context, s3_created, sqs_event
 from tests.support.fitting import fitting_body
 from tests.support.http_events import Answer, Client
+from tests.support.imports import begun, upload
 
+from ablage.runs import Run
+from ablage.store import runs
 from ablage.store.aws import client
 from ablage.store.raw_mail import RawKey, RawMetadata
 from ablage.store.storage import Storage, storage
@@ -31,6 +35,7 @@ CANARY = "canary"  # in texts of the owner's, not in what is asked with
 UNSEEN = "canary-unseen"  # in mail that colleagues may not see
 OWNER, STRANGER = "acme", "other"
 INBOX = "0" * 16
+FORGED = "dmarc=fail header.from=anna-a.de"
 UNLIMITED = {f"RATE_{kind}": "100000000" for kind in ("READ", "WRITE", "HEAVY")}
 
 anna = Client(OWNER)
@@ -80,16 +85,20 @@ class World:
 
     def owners_state(self) -> dict[str, Any]:
         """Everything of the owner's in table and buckets."""
-        rows = _tables()["table"].items
-        return {
-            "items": {
-                (pk.value, sk.value): item.to_json()
-                for pk, items in rows.items()
-                if pk.value.startswith(f"T#{OWNER}#")
-                for sk, item in items.items()
-            },
-            "objects": _objects(),
-        }
+        return everything(f"T#{OWNER}#")
+
+
+def everything(prefix: str = "") -> dict[str, Any]:
+    """What is in the table, of one tenant or whole, and in the buckets."""
+    return {
+        "items": {
+            (pk.value, sk.value): item.attrs
+            for pk, items in _tables()["table"].items.items()
+            if pk.value.startswith(prefix)
+            for sk, item in items.items()
+        },
+        "objects": _objects(),
+    }
 
 
 @contextmanager
@@ -103,8 +112,38 @@ def unchanged_afterwards() -> Iterator[None]:
 
 @contextmanager
 def api_world() -> Iterator[World]:
+    """Made once in a process, then put back: making it takes seconds."""
     with environment(UNLIMITED), fresh_aws():
-        yield _made(storage())
+        if not _KEPT:
+            _keep(_made(storage()))
+        else:
+            _put_back()
+        yield replace(_KEPT[0].world, where=storage())
+
+
+@dataclass(frozen=True)
+class Kept:
+    world: World
+    items: Any
+    objects: list[tuple[str, str, bytes, dict[str, str]]]
+
+
+_KEPT: list[Kept] = []
+
+
+def _keep(world: World) -> None:
+    s3, objects = client("s3"), []
+    for bucket, key, _ in _objects():
+        found = s3.get_object(Bucket=bucket, Key=key)
+        objects.append((bucket, key, found["Body"].read(), found["Metadata"]))
+    _KEPT.append(Kept(world, copy.deepcopy(_tables()["table"].items), objects))
+
+
+def _put_back() -> None:
+    (kept,) = _KEPT
+    _tables()["table"].items = copy.deepcopy(kept.items)
+    for bucket, key, body, metadata in kept.objects:
+        client("s3").put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
 
 
 def queued() -> str:
@@ -116,31 +155,49 @@ def queued() -> str:
 
 
 def _made(where: Storage) -> World:
-    address = f"{CANARY}@own.de"
-    _ok(anna("POST", "/v1/accounts", {
-        "id": "anna-a", "address": address, "host": "imap.own.de", "password": f"{CANARY}-secret",
-        "owner": "anna", "automatic_filing": {"enabled": True, "since": "2026-01-01T00:00:00Z"},
-    }))  # fmt: skip
-    _ok(anna("PUT", "/v1/customers/k-a", {"name": f"{CANARY} customer"}))
+    for account in ("anna-a", "anna-b"):
+        _ok(anna("POST", "/v1/accounts", {
+            "id": account, "address": f"{CANARY}@{account}.de", "host": "imap.own.de",
+            "password": f"{CANARY}-secret", "owner": "anna",
+            "automatic_filing": {"enabled": True, "since": "2026-01-01T00:00:00Z"},
+        }))  # fmt: skip
+    for customer in ("k-a", "k-b"):
+        _ok(anna("PUT", f"/v1/customers/{customer}", {"name": f"{CANARY} customer"}))
     contact = {"name": CANARY, "addresses": ["max@kunde.de"], "customers": ["k-a"]}
     _ok(anna("PUT", "/v1/contacts/c-a", contact))
     into = {"name": CANARY, "addresses": ["moritz@kunde.de"]}
     _ok(anna("PUT", "/v1/contacts/c-b", into))
+    for record in ("q-a", "q-b"):
+        _ok(anna("PUT", f"/v1/records/quote/{record}", {"label": CANARY}))
     _ok(anna("PUT", "/v1/oauth/clients/google", {
         "client_id": CANARY, "client_secret": CANARY, "redirect_uris": ["https://canary.de/back"],
     }))  # fmt: skip
-    entry = _ok(anna("POST", "/v1/blocklist", {"entry": "blocked@kunde.de", "note": CANARY}))
+    entry, _ = (
+        _ok(anna("POST", "/v1/blocklist", {"entry": f"{name}@kunde.de", "note": CANARY}))
+        for name in ("blocked", "too")
+    )
     filed, unfiled, private = (
         _arrived(where, number, sender)
         for number, sender in enumerate(("max@kunde.de", "nobody@kunde.de", "x@kunde.de"), 1)
     )
-    held = _arrived(where, 4, address, "max@kunde.de", "dmarc=fail header.from=own.de")
+    held, _ = (
+        _arrived(
+            where, number, f"{CANARY}@anna-a.de", "max@kunde.de", "dmarc=fail header.from=anna-a.de"
+        )
+        for number in (4, 5)
+    )
     _ok(anna("PUT", f"/v1/messages/{private}/private"))
-    for message in (filed, unfiled):
+    _arrived(where, 6, "max@kunde.de")
+    for message in (filed, unfiled, private):
         _ok(anna("PUT", f"/v1/messages/{message}/filings/quote/q-a"))
     _ok(anna("DELETE", f"/v1/messages/{unfiled}/filings/quote/q-a"))
+    for minute in (1, 2):
+        run = Run(INBOX, f"2026-11-20T10:0{minute}:00Z", "poll", listed=1)
+        runs.write(where.table, TenantId(OWNER), "anna-a", run, int(time.time()))
     synced = _ok(anna("POST", "/v1/accounts/anna-a/sync", {}))
     batch = _ok(anna("POST", "/v1/batches", {"kind": "backfill_account", "account": "anna-a"}))
+    imported = begun(anna, b"{}\n")
+    upload(imported, b"{}\n")
     nobody = base64.urlsafe_b64encode(b"ADDRESS#nobody@x.de").rstrip(b"=").decode()
     things = {
         "account": (("anna-a", "anna-x"),),
@@ -149,7 +206,7 @@ def _made(where: Storage) -> World:
         "entity_type": (("quote", "quote"), ("contact", "contact")),
         "entity_id": (("q-a", "q-x"), ("c-a", "c-x")),
         "entry_id": ((entry["id"], nobody),),
-        "job": ((synced["id"], "0" * 16), (batch["id"], "0" * 16)),
+        "job": tuple((each["id"], "0" * 16) for each in (synced, batch, imported)),
         "message": tuple((each, "a" * 26) for each in (filed, unfiled, private, held)),
         "number": (("1", "1"),),
         "provider": (("google", "microsoft"),),
@@ -165,12 +222,12 @@ def _made(where: Storage) -> World:
 
 
 def _arrived(
-    where: Storage, number: int, sender: str, to: str = "canary@own.de", verdict: str = ""
+    where: Storage, number: int, sender: str, to: str = f"{CANARY}@anna-a.de", verdict: str = ""
 ) -> str:
     """The id of a mail that match has read and decided."""
     from match.handler import lambda_handler as match  # noqa: PLC0415  reads the environment
 
-    mark = CANARY if number == 1 else UNSEEN
+    mark = CANARY if number in (1, 6) else UNSEEN
     trace = f"Authentication-Results: mx.own.de; {verdict}\r\n" if verdict else ""
     raw = (
         f"{trace}From: {sender}\r\nTo: {to}\r\nSubject: {mark} {number}\r\n"
@@ -202,10 +259,10 @@ def _tables() -> Any:
     return dynamodb_backends[ACCOUNT]["eu-central-1"].tables
 
 
-def _objects() -> list[tuple[str, str]]:
+def _objects() -> list[tuple[str, str, str]]:
     s3 = client("s3")
     return [
-        (found["Key"], found["ETag"])
+        (os.environ[variable], found["Key"], found["ETag"])
         for variable in ("RAW_BUCKET", "ARCHIVE_BUCKET")
         for found in s3.list_objects_v2(Bucket=os.environ[variable]).get("Contents", [])
     ]
