@@ -47,7 +47,6 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self._bounds = bounds
         self._deadline = bounds.clock() + bounds.seconds
         self._inflow = Inflow(self._receive)
-        self._timeout = -1.0
         self.received = 0
         super().__init__(host, port, ssl_context=tls_context(network.ca_file))
 
@@ -59,7 +58,8 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
     ) -> None:
         self.host = host
         self.port = port or 993
-        self.sock = self._network.connect(host, self.port, self._left())
+        self._tls = self._network.connect(host, self.port, self._left())
+        self._tls.patience = self._patience
 
     def _connect(self) -> None:
         """imaplib's: the greeting. What is said beyond it, before anybody asked, is no answer to
@@ -92,7 +92,7 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
             raise fault("protocol_error")
 
     def shutdown(self) -> None:
-        self.sock.close()
+        self._tls.close()
 
     def _get_capabilities(self) -> None:
         """What the greeting tells, nothing else: asking is a round trip."""
@@ -102,9 +102,8 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.capabilities = ("IMAP4REV1", *self.greeted)
 
     def send(self, data: Any) -> None:
-        self._set_timeout(self._left())
         with translated():
-            self.sock.sendall(data)
+            self._tls.sendall(data)
 
     def readline(self) -> bytes:
         """Up to and with LF."""
@@ -124,13 +123,9 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         return self._inflow.take(size)
 
     def _receive(self, into: memoryview) -> int:
-        """Within the session's bounds. The hot path: once for every TLS record."""
-        self._set_timeout(min(self._left(), self._bounds.silence))
-        try:
-            size = self.sock.recv_into(into)
-        except OSError:
-            with translated():
-                raise
+        """Within the session's bounds."""
+        with translated():
+            size = self._tls.recv_into(into)
         if not size:
             raise fault("server_hung_up")
         self.received += size
@@ -138,11 +133,8 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
             raise fault("budget_exceeded")
         return size
 
-    def _set_timeout(self, seconds: float) -> None:
-        """Each setting is a system call."""
-        if seconds != self._timeout:
-            self._timeout = seconds
-            self.sock.settimeout(seconds)
+    def _patience(self) -> float:
+        return min(self._left(), self._bounds.silence)
 
     def _left(self) -> float:
         left = self._deadline - self._bounds.clock()

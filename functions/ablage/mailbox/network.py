@@ -5,11 +5,13 @@ import functools
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ablage.mailbox.faults import fault, translated
+from ablage.mailbox.tls import Patience, TlsStream
 from ablage.settings import Settings
 
 IMAPS_PORT = 993
@@ -63,9 +65,9 @@ class Network:
             raise fault("host_unknown")
         return [str(answer[4][0]) for answer in answers]
 
-    def connect(self, host: str, port: int, seconds: float) -> ssl.SSLSocket:
+    def connect(self, host: str, port: int, seconds: float) -> TlsStream:
         """A verified TLS connection to the checked address; certificate and SNI are the host's. A
-        handshake takes CONNECT_SECONDS at most, however it drips (ssl counts them as a whole).
+        handshake takes CONNECT_SECONDS at most, however it drips.
 
         Raises AccountFault."""
         address = self.address(host, port)
@@ -74,10 +76,21 @@ class Network:
         try:
             with translated():
                 _check_peer(plain, address)
-                return tls_context(self.ca_file).wrap_socket(plain, server_hostname=host)
+                patience = _until(time.monotonic() + min(seconds, CONNECT_SECONDS))
+                return TlsStream(plain, tls_context(self.ca_file), host, patience)
         except BaseException:
             plain.close()
             raise
+
+
+def _until(end: float) -> Patience:
+    def left() -> float:
+        seconds = end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    return left
 
 
 def _check_peer(plain: socket.socket, address: str) -> None:
