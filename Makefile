@@ -6,7 +6,7 @@ SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
 FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 
-.PHONY: demo serve trace test coverage fuzz bench bench-cost lint lint-sam format package
+.PHONY: demo serve trace smoke test coverage fuzz bench bench-cost lint lint-sam format package
 .DEFAULT_GOAL := test
 
 # MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
@@ -18,6 +18,9 @@ serve: $(VENV)  ## the same, and stays up; PORT=n for the HTTP API
 
 trace: $(VENV)  ## ID='<...>': a mail's whole walk by its Message-ID, from `make serve` or ABLAGE_URL
 	@$(BIN)/python -m infra.local.trace $(if $(filter command,$(origin ID)),"$(ID)")
+
+smoke: $(VENV)  ## STACK=name: live checks of a deployed stack, with your AWS credentials; SMOKE_TOKEN for the API
+	@$(BIN)/python -m infra.smoke $(if $(filter command,$(origin STACK)),"$(STACK)")
 
 test: $(VENV)
 	$(BIN)/python -m pytest --numprocesses auto
