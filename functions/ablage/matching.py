@@ -25,6 +25,7 @@ __all__ = [
     "authenticated",
     "block_keys",
     "decide",
+    "fans_out",
     "index_keys",
     "looked_up",
     "vouched_for",
@@ -85,6 +86,11 @@ class Decision:
     @property
     def is_held(self) -> bool:
         return any(decision.is_held for decision in self.addresses)
+
+
+def fans_out(hits: Iterable[str], limit: int) -> bool:
+    """Whether an address leads to more records than `limit`; customers come with their contacts."""
+    return sum(not hit.startswith("customer#") for hit in hits) > limit
 
 
 def looked_up(parties: Parties, account: Account, policy: Policy, *, own: bool) -> set[Address]:
@@ -148,7 +154,7 @@ def vouched_for(parties: Parties) -> Parties:
 
 
 def _is_wide(decision: AddressDecision, policy: Policy) -> bool:
-    return sum(hit.startswith("contact#") for hit in decision.hits) > policy.fan_out_flag
+    return fans_out(decision.hits, policy.fan_out_flag)
 
 
 @dataclass(frozen=True)

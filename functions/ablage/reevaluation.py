@@ -11,7 +11,7 @@ from ablage.addresses import normalise
 from ablage.authentication import FAIL
 from ablage.batches import with_hits_renamed
 from ablage.copies import HITS_KEPT, PATHS_KEPT, is_open, ruling
-from ablage.matching import Decision, Knowledge, block_keys
+from ablage.matching import Decision, Knowledge, block_keys, fans_out
 from ablage.messages import (
     ACCEPTED,
     FAN_OUT,
@@ -51,7 +51,7 @@ def with_addresses(message: Message, addresses: Collection[str], known: Knowledg
                for d in message.decisions]  # fmt: skip
     found = [d for d, old in zip(decided, message.decisions, strict=True) if d is not old]
     limit = known.policy.fan_out_flag
-    wide = {identity(d) for d in found if sum(h.startswith("contact#") for h in d.hits) > limit}
+    wide = {identity(d) for d in found if fans_out(d.hits, limit)}
     shown = replace(message, decisions=tuple(map(_shortened, decided)))
     return linked(shown, found, wide) if found else message
 

@@ -26,7 +26,7 @@ from ablage.store.import_files import ImportFiles
 from ablage.store.jobs import CLAIM_SECONDS
 from ablage.store.projection import is_live
 from ablage.store.record_items import Outcome, apply_item
-from ablage.store.records import delete_record, record_key
+from ablage.store.records import delete_record
 from ablage.store.storage import Storage
 from ablage.strict_json import read_json
 
@@ -88,13 +88,13 @@ class _Slice:
         kind = _KINDS.get(self.plan.of, self.plan.kind)
         rows = table.query_all(keys.records(tenant, kind))
         known = [
-            Entity(kind, row["sk"].partition("#")[2]) for row in rows if is_live(row, self.now)
+            (Entity(kind, row["sk"].partition("#")[2]), int(row["version"]))
+            for row in rows
+            if is_live(row, self.now)
         ]
-        absent = [entity for entity in known if entity not in named]
+        absent = [(str(entity), version) for entity, version in known if entity not in named]
         check_deletions(len(absent), len(known), confirm=self.plan.confirm)
-        items = table.batch_get(record_key(tenant, entity) for entity in absent)
-        found = ((entity, items.get(record_key(tenant, entity))) for entity in absent)
-        return [(str(entity), item["version"]) for entity, item in found if item]
+        return absent
 
     def _named(self, number: int, line: bytes) -> Entity:
         entity = self._entity(line)

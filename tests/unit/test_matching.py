@@ -9,6 +9,7 @@ from ablage.accounts import Account
 from ablage.addresses import Address, normalise
 from ablage.authentication import Evidence
 from ablage.matching import Decision, IndexEntry, Knowledge, Parties, decide, looked_up
+from ablage.messages import Entity
 from ablage.policy import Policy
 from ablage.tenancy import TenantId
 
@@ -76,6 +77,13 @@ def test_an_address_at_two_contacts_is_filed_at_both_and_their_customer_once() -
     (only,) = decide(Parties(from_=addresses("max@kunde.de")), ME, RECEIVED, known).addresses
 
     assert sorted(only.hits) == ["contact#c1", "contact#c2", "customer#k1"]
+
+
+def test_any_record_leads_to_its_parents_and_no_further() -> None:
+    lead, project, program = Entity("lead", "L1"), Entity("project", "P1"), Entity("program", "G")
+    index = {"l@x.de": IndexEntry({lead: (project,)}), "p@x.de": IndexEntry({project: (program,)})}
+
+    assert knowing(index).entities(address("l@x.de")) == (lead, project)
 
 
 def test_a_customer_carrying_the_address_itself_is_filed_at() -> None:

@@ -7,6 +7,7 @@ from tests.support.walks import Arriving, contact, filed, index_entry, knowing, 
 
 from ablage.change import within_limits
 from ablage.filings import keep_only
+from ablage.knowledge import IndexEntry
 from ablage.limits import FILINGS_PER_MESSAGE
 from ablage.messages import Entity, Message, next_version
 from ablage.store.message_items import message_items
@@ -97,6 +98,14 @@ def test_the_longest_item_of_events_fits() -> None:
     item = TypeSerializer().serialize({"events": [event] * EVENTS_IN_ITEM})["M"]
 
     assert item_bytes(item) < ITEM_BYTES
+
+
+def test_a_record_of_any_type_counts() -> None:
+    entry = IndexEntry({Entity("lead", f"L{n}"): () for n in range(26)})
+
+    message = walked(Arriving(mail("From: info@many.de"), knowing({"info@many.de": entry})))
+
+    assert message.flags == {"fan_out"}
 
 
 def test_a_customer_alone_is_no_fan_out() -> None:

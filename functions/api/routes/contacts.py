@@ -4,7 +4,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import Field, StrictStr
+from pydantic import BaseModel, Field, StrictStr
 
 from ablage.addresses import normalise
 from ablage.errors import InvalidInput
@@ -28,11 +28,15 @@ class MergeBody(Body):
     into: Annotated[StrictStr, Field(max_length=128, description="Id of the contact that stays.")]
 
 
-class ContactView(Written):
+class _ContactFields(BaseModel):
     id: str
     name: str
     addresses: list[str]
     customers: list[str]
+
+
+class ContactView(Written, _ContactFields):
+    """As it stands."""
 
 
 @operation("GET", "/v1/contacts", "read")

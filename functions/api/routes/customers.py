@@ -1,7 +1,7 @@
 """Customers: companies mail is filed at, through their contacts or addresses of their own."""
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ablage import limits
 from ablage.messages import Entity
@@ -19,10 +19,14 @@ from api.schemas import Cursor, IfMatch, Limit, Page, PathId, answer
 from api.tenant import Calling
 
 
-class CustomerView(Written):
+class _CustomerFields(BaseModel):
     id: str
     name: str
     addresses: list[str]
+
+
+class CustomerView(Written, _CustomerFields):
+    """As it stands."""
 
 
 class CustomerDetail(CustomerView):

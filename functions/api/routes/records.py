@@ -25,12 +25,16 @@ class ParentView(BaseModel):
     id: str
 
 
-class RecordView(Written):
+class _RecordFields(BaseModel):
     type: str
     id: str
     label: str
     addresses: list[str]
     parents: list[ParentView]
+
+
+class RecordView(Written, _RecordFields):
+    """As it stands."""
 
 
 @operation("GET", "/v1/records/{entity_type}", "read")

@@ -63,7 +63,8 @@ class PolicyBody(Body):
         description="Inbound mail whose sender the provider says is forged waits at /v1/review.",
     )
     fan_out_flag: Annotated[StrictInt, Field(ge=1, le=limits.FILINGS_PER_MESSAGE)] = Field(
-        default=25, description="Mail that one address files at more contacts is flagged fan_out."
+        default=25,
+        description="Mail that one address files at more records but customers is flagged fan_out.",
     )
     backfill_days: Annotated[StrictInt, Field(ge=0, le=365)] = Field(
         default=30, description="How far back a new address is filed; 0 is off."
