@@ -120,6 +120,19 @@ class Walk:
         self.call("DELETE", "/v1/accounts/anna")
         return str(entry["message"])
 
+    def read_as_a_person(self, message: str) -> None:
+        """Who does not see every mailbox has rights to be read for."""
+        wide, self.token = self.token, self.stack.token("acme", ("read", "file"))
+        self.call("GET", "/v1/archives/customer/k1?subject=offer")
+        self.call("GET", f"/v1/messages/{message}")
+        counted = [{"entity_type": "customer", "entity_id": "k1"}]
+        self.call("POST", "/v1/archives/counts", {"items": counted})
+        self.call("GET", "/v1/review")
+        link = self.call("GET", f"/v1/messages/{message}/raw")["url"]
+        with urllib.request.urlopen(link, timeout=30) as answer:
+            assert answer.read() == MAIL
+        self.token = wide
+
     def look_back(self) -> None:
         """Previews, a batch that only dispatch finds, its undoing, a merge, an archive deleted."""
         self.call("POST", "/v1/previews", {"kind": "filing_on", "account": "anna"})
@@ -181,6 +194,9 @@ class Walk:
         self.call("PUT", f"/v1/messages/{message}/private")
         self.call("DELETE", f"/v1/messages/{message}/private")
         self.call("GET", "/v1/trace?message_id=offer@customer.example")
+        one = {"message": message, "entity_type": "quote", "entity_id": "q2", "action": "file"}
+        self.call("POST", "/v1/filings/batch", {"items": [one, one | {"entity_id": "q3"}]})
+        self.read_as_a_person(message)
         self.call("POST", "/v1/explain", {"message": MAIL.decode(), "account": "anna"})
         assert self.call("GET", f"/v1/messages/{message}")["attachments"]
         part = self.call("GET", f"/v1/messages/{message}/attachments/1")["url"]

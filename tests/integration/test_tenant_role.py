@@ -1,6 +1,7 @@
 """The data role: whose credentials sign what, for how long, and that they are never another's."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +18,7 @@ from ablage.store.import_files import UPLOAD_SECONDS
 from ablage.store.storage import acting_for, storage
 from ablage.store.tenant_role import RESERVE_SECONDS, TENANTS_KEPT, TenantRole
 from ablage.tenancy import TenantId
+from api.threads import side_by_side
 
 ARN = "arn:aws:iam::123456789012:role/stack-DataRole-1"
 START = datetime(2026, 11, 26, tzinfo=UTC).timestamp()
@@ -80,6 +82,15 @@ def test_no_session_serves_another_tenant(role: TenantRole, sts: Sts) -> None:
         assert signed_as() is None
 
     assert [r["Tags"][0]["Value"] for r in sts.asked] == ["acme", "acme2", "other"]
+
+
+def test_threads_of_a_request_act_for_its_tenant_and_others_for_nobody(role: TenantRole) -> None:
+    with role.acting_for(TenantId("acme")):
+        ours = side_by_side(lambda _: signed_as(), range(20), threads=4)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            theirs = pool.submit(signed_as).result()
+
+    assert (set(ours), theirs) == ({"acme"}, None)
 
 
 def test_a_failure_leaves_nobody_acted_for(role: TenantRole) -> None:

@@ -1,7 +1,6 @@
 """How much is filed at an entity: a number for a badge, not for a bill."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictStr
@@ -15,6 +14,7 @@ from api.clock import now_epoch
 from api.operations import operation
 from api.schemas import Body, PathId, PathType
 from api.tenant import Caller, Calling, SecondsLeft
+from api.threads import side_by_side
 from api.visibility import seen_rows, sees_all
 
 THREADS = 16
@@ -60,8 +60,7 @@ def count_archives(body: CountsBody, caller: Calling, seconds: SecondsLeft) -> C
     entities = [_entity(number, item) for number, item in enumerate(body.items)]
     most = min(limits.FILINGS_COUNTED, limits.ROWS_COUNTED // len(entities))
     ends = time.monotonic() + seconds
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        found = list(pool.map(lambda entity: _counted(caller, entity, most, ends), entities))
+    found = side_by_side(lambda one: _counted(caller, one, most, ends), entities, THREADS)
     return CountsView(
         items=[
             EntityCountView(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictStr
@@ -16,6 +15,7 @@ from api.clock import now_text
 from api.operations import operation
 from api.schemas import Body
 from api.tenant import Caller, Calling, SecondsLeft
+from api.threads import side_by_side
 
 THREADS = 8
 ITEM_SECONDS = 3.0  # what one item may take; with less left, none is begun
@@ -65,8 +65,8 @@ def file_messages(body: FilingBatchBody, caller: Calling, seconds: SecondsLeft) 
     for number, item in enumerate(body.items):
         by_message.setdefault(item.message, []).append(number)
     work = _Work(caller, body.items, entities, time.monotonic() + seconds)
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        done = [one for results in pool.map(work.do, by_message.values()) for one in results]
+    by_message_done = side_by_side(work.do, by_message.values(), THREADS)
+    done = [one for results in by_message_done for one in results]
     results = [result for _, result in sorted(done, key=lambda one: one[0])]
     return FilingBatchView(
         items=results,
