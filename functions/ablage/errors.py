@@ -51,9 +51,13 @@ class Conflict(AblageError):
 
 
 class PreconditionFailed(Conflict):
-    """The caller named the version it had read, and another stands there."""
+    """The caller named the version it had read, and another stands there: `current`, 0 for none."""
 
     status = 412
+
+    def __init__(self, code: str, detail: str, pointer: str, current: int) -> None:
+        super().__init__(code, detail, pointer)
+        self.current = current
 
 
 class TooMany(AblageError):

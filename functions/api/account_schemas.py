@@ -1,12 +1,9 @@
 """Bodies and views of accounts."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     Field,
     SecretStr,
     StrictBool,
@@ -16,23 +13,10 @@ from pydantic import (
 
 from ablage import faults, limits
 from api.ledger_views import ParkedView
-from api.schemas import Body, Text, Texts, Warning_
+from api.schemas import Body, Moment, Text, Texts, Warning_
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
-
-def _only_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a time is text, as 2026-11-24T08:00:00Z")  # noqa: TRY004  pydantic's way
-    return value
-
-
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_only_text),
-    Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
-]
-"""RFC 3339 with a zone."""
 
 Login = Annotated[StrictStr, Field(min_length=1, max_length=320, pattern=_NO_CONTROLS)]
 Password = Annotated[

@@ -116,12 +116,13 @@ def patched(account: Account, body: AccountPatch) -> Account:
 def check_password(standing: Account, wanted: Account, *, is_sent: bool) -> None:
     """Raises InvalidInput: the stored password is for the server and the user it was given for, and
     goes nowhere else; access by OAuth is authorized, not typed."""
-    before = (standing.host, standing.port, standing.username)
-    is_moved = before != (wanted.host, wanted.port, wanted.username)
-    if standing.auth != "password" and (is_moved or is_sent):
+    places = ("host", "port", "username")
+    moved = [f"/{name}" for name in places if getattr(standing, name) != getattr(wanted, name)]
+    if standing.auth != "password" and (moved or is_sent):
         detail = "This mailbox is connected by OAuth: begin an authorization that reauthorizes it."
-        raise InvalidInput("connected_by_oauth", detail)
-    if not is_sent and is_moved:
+        pointer = "/password" if is_sent else moved[0]
+        raise InvalidInput("connected_by_oauth", detail, pointer)
+    if not is_sent and moved:
         detail = "Another host, port or user name needs the password too: send both in one call."
         raise InvalidInput("password_needed", detail, "/password")
 

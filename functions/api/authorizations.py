@@ -18,6 +18,7 @@ from ablage.tenancy import TenantId, entity_id
 from api.accounts import LoginPlace, new_account
 from api.clock import now_epoch
 from api.oauth_schemas import AuthorizationBody, CallbackBody, OAuthAccount
+from api.problems import about
 from api.tenant import Caller
 
 
@@ -56,9 +57,12 @@ def authorization(body: AuthorizationBody, caller: Caller, verifier: str) -> Aut
 def _account_id(body: AuthorizationBody, tenant: TenantId) -> str:
     """Of the one to connect, whose settings must be good, or to reauthorize."""
     if body.account is None:
-        return connections.find_account(storage().table, tenant, str(body.reauthorize)).account_id
+        with about("/reauthorize"):
+            account = connections.find_account(storage().table, tenant, str(body.reauthorize))
+        return account.account_id
     given = body.account.id
-    account_id = entity_id(given) if given is not None else f"acc-{secrets.token_hex(8)}"
+    with about("/account/id"):
+        account_id = entity_id(given) if given is not None else f"acc-{secrets.token_hex(8)}"
     new_account(tenant, account_id, body.account, _login(body.account, body.provider), None)
     _must_be_free(tenant, account_id)
     return account_id

@@ -20,6 +20,7 @@ from ablage.store.batches import Batch
 from ablage.store.policies import get_policy
 from ablage.store.storage import storage
 from api.clock import now, utc_text
+from api.problems import about
 from api.tenant import Caller
 
 Value = TypeVar("Value")
@@ -38,8 +39,9 @@ def required(value: Value | None, pointer: str) -> Value:
 def account_batch(caller: Caller, account_id: str, days: int | None) -> tuple[Account, Batch]:
     """Raises NotFound, InvalidInput."""
     table = storage().table
-    tenancy.entity_id(account_id)
-    account = connections.find_account(table, caller.tenant, account_id)
+    with about("/account"):
+        tenancy.entity_id(account_id)
+        account = connections.find_account(table, caller.tenant, account_id)
     arguments = {"account": account_id, "since": _back(days or DAYS)}
     return account, made(caller, kinds.BACKFILL_ACCOUNT, arguments)
 
@@ -53,7 +55,8 @@ def address_batch(
     caller: Caller, contact_id: str, text: str, days: int | None
 ) -> tuple[Batch, Address, IndexEntry]:
     """The contact need not exist yet. Raises InvalidInput `invalid_address`."""
-    tenancy.entity_id(contact_id)
+    with about("/contact"):
+        tenancy.entity_id(contact_id)
     address = normalise(text)
     if address is None:
         detail = "This is not an e-mail address. Send it bare, as name@example.com."
@@ -70,8 +73,9 @@ def address_batch(
 def contact_batch(caller: Caller, contact_id: str, text: str | None, days: int | None) -> Batch:
     """Of one address of a contact, or all. Raises NotFound, Merged, InvalidInput."""
     table = storage().table
-    entity = Entity(CONTACT, tenancy.entity_id(contact_id))
-    contact = records.find_record(table, caller.tenant, entity)
+    with about("/contact"):
+        entity = Entity(CONTACT, tenancy.entity_id(contact_id))
+        contact = records.find_record(table, caller.tenant, entity)
     address = normalise(text) if text is not None else None
     keys = [address.exact if address else ""] if text is not None else list(contact.active_keys)
     if not set(keys) <= set(contact.active_keys) or not keys:
@@ -93,8 +97,9 @@ def window_batch(
         raise InvalidInput("empty_window", "`until` lies after `since`.", "/until")
     arguments = {"since": utc_text(since), "until": utc_text(until or now())}
     if account_id is not None:
-        tenancy.entity_id(account_id)
-        connections.find_account(storage().table, caller.tenant, account_id)
+        with about("/account"):
+            tenancy.entity_id(account_id)
+            connections.find_account(storage().table, caller.tenant, account_id)
         arguments["account"] = account_id
     return made(caller, kinds.REEVALUATE, arguments)
 

@@ -1,6 +1,7 @@
 """Reads a request with distrust, before the resolver does."""
 
 import base64
+import re
 from typing import Any
 
 from ablage import limits
@@ -9,6 +10,8 @@ from ablage.strict_json import read_json
 from api.problems import Refused
 
 _OVERHEAD = 4 / 3  # base64
+_CHARSET = re.compile(r"(?:^|[;\s])charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_UTF8 = ("utf-8", "utf8", "us-ascii")
 
 
 def check_body(event: dict[str, Any], limit: int = limits.REQUEST_BYTES) -> None:
@@ -43,9 +46,12 @@ def check_query(event: dict[str, Any], known: frozenset[str]) -> None:
 
 def _check_media_type(event: dict[str, Any]) -> None:
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip()
-    if media_type.lower() != "application/json":
-        raise Refused(415, "unsupported_media_type", "Send JSON: Content-Type: application/json.")
+    media_type, _, parameters = headers.get("content-type", "application/json").partition(";")
+    charset = _CHARSET.search(parameters)
+    is_utf8 = charset is None or charset[1].lower() in _UTF8
+    if media_type.strip().lower() != "application/json" or not is_utf8:
+        detail = "Send JSON in UTF-8: Content-Type: application/json."
+        raise Refused(415, "unsupported_media_type", detail, "Content-Type")
 
 
 def _text(body: str, *, encoded: bool) -> str:

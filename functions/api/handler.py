@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 import traceback
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.errors import AblageError
 from ablage.settings import settings
+from ablage.store.aws import will_pass
 from ablage.store.storage import acting_for, storage
 from api import operations, problems
 from api.allowances import allowances
@@ -23,6 +25,7 @@ from api.bodies import check_body, check_query
 from api.clients import known_clients
 from api.clock import now_epoch
 from api.idempotency import once
+from api.problems import Refused
 from api.routes import router
 from api.tenant import Caller, caller_of, require_scope
 
@@ -57,16 +60,12 @@ app.exception_handler(ResponseValidationError)(_our_fault)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    began = time.perf_counter()
     request_id = str(event.get("requestContext", {}).get("requestId", ""))
-    try:
-        result = _answer(event, context)
-    except AblageError as error:
-        result = problems.refused(error)
-    except Exception as error:  # the boundary: nothing of it may reach the caller
-        _log_unexpected(error, request_id)
-        result = problems.result(
-            _internal() | {"errors": [{"pointer": "request_id", "detail": request_id}]}
-        )
+    logger.append_keys(api_request_id=request_id)
+    result = _guarded(event, context, request_id)
+    milliseconds = round((time.perf_counter() - began) * 1000)
+    logger.info("request", extra={"status": result["statusCode"], "ms": milliseconds})
     result["headers"] = (result.get("headers") or {}) | {
         "X-Request-Id": request_id,
         "Cache-Control": "no-store",
@@ -74,6 +73,19 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     }
     return result
+
+
+def _guarded(event: dict[str, Any], context: LambdaContext, request_id: str) -> dict[str, Any]:
+    try:
+        return _answer(event, context)
+    except AblageError as error:
+        return problems.refused(error)
+    except Exception as error:  # the boundary: nothing of it may reach the caller
+        _log_unexpected(error)
+        if will_pass(error):
+            return problems.refused(Refused(503, "unavailable", "We are short of breath; repeat."))
+        asked = {"pointer": "request_id", "detail": request_id}
+        return problems.result(_internal() | {"errors": [asked]})
 
 
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -105,10 +117,10 @@ def _internal() -> dict[str, Any]:
     return problems.problem(500, "internal", "Something failed on our side; try again.")
 
 
-def _log_unexpected(error: Exception, request_id: str) -> None:
+def _log_unexpected(error: Exception) -> None:
     """Type and places, no text: texts of AWS errors may quote parameters."""
     frames = [
         f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
     ]
-    extra = {"error": type(error).__name__, "frames": frames, "api_request_id": request_id}
+    extra = {"error": type(error).__name__, "frames": frames}
     logger.error("unexpected", extra=extra)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from ablage.messages import Entity, Message
 from ablage.store.table import Item
 from ablage.visibility import Access, Sight
+from api.clock import epoch_text
 from api.content_views import ContentView
 from api.decision_views import (
     DecisionView,
@@ -118,7 +119,7 @@ class MessageView(ContentView):
     filings: list[FilingView]
     filings_count: int
     access: Annotated[Access, ACCESS] = "full"
-    expires_at: int | None = Field(description="Epoch seconds; unfiled mail is not kept for good.")
+    expires_at: str | None = Field(description="Unfiled mail is not kept for good.")
 
 
 class LinkView(BaseModel):
@@ -184,7 +185,7 @@ def message_view(sight: Sight, content: ContentView) -> MessageView:
         filings=filing_views(message)[:SHOWN_FILINGS],
         filings_count=len(message.filings),
         access=sight.access,
-        expires_at=message.expires,
+        expires_at=epoch_text(message.expires) if message.expires else None,
     )
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, SecretStr, StrictStr
 
 from ablage.oauth import DEFAULT_DIRECTORY, DIRECTORY
-from api.account_schemas import Login, MailSettings, Moment
-from api.schemas import Body, Text
+from api.account_schemas import Login, MailSettings
+from api.schemas import Body, Moment, Text
 
 Provider = Literal["google", "microsoft"]
 RedirectUri = Annotated[

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Param, Query
 
 from ablage.limits import REQUEST_BYTES
 from api.problems import Refused
@@ -20,13 +20,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` are the parameters it takes,
-    `body_bytes` how long a body; `is_replayed` where an answer may be kept to be given again."""
+    """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` and `headers` are the parameters it
+    takes, `body_bytes` how long a body; `is_replayed` where an answer may be kept to be given
+    again."""
 
     method: str
     path: str
     scope: str
     queries: frozenset[str]
+    headers: frozenset[str] = frozenset()
     body_bytes: int = REQUEST_BYTES
     is_replayed: bool = True
 
@@ -52,10 +54,12 @@ def operation(
     **more: Any,
 ) -> Callable[[Handler], Handler]:
     """Registers a route. The first line of the handler's docstring is its summary."""
-    known = Operation(method, path, scope, frozenset(), body_bytes, is_replayed)
+    known = Operation(method, path, scope, frozenset(), frozenset(), body_bytes, is_replayed)
 
     def register(handler: Handler) -> Handler:
-        OPERATIONS.append(replace(known, queries=_queries(handler)))
+        OPERATIONS.append(
+            replace(known, queries=_names(handler, Query), headers=_names(handler, Header))
+        )
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         router.route(
             re.sub(r"{(\w+)}", r"<\1>", path),
@@ -73,13 +77,13 @@ def operation(
     return register
 
 
-def _queries(handler: Callable[..., Any]) -> frozenset[str]:
+def _names(handler: Callable[..., Any], kind: type[Param]) -> frozenset[str]:
     hints = get_type_hints(handler, include_extras=True).items()
     return frozenset(
         known.alias or name
         for name, hint in hints
         for known in get_args(hint)[1:]
-        if isinstance(known, Query)
+        if isinstance(known, kind)
     )
 
 
@@ -92,4 +96,4 @@ def find(method: str, path: str) -> Operation:
         if known.method == method:
             return known
     methods = ", ".join(sorted(known.method for known in there))
-    raise Refused(405, "method_not_allowed", f"This route takes {methods}.")
+    raise Refused(405, "method_not_allowed", f"This route takes {methods}.", allow=methods)

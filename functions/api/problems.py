@@ -1,13 +1,15 @@
 """Every error the API answers: RFC 9457 problem details with a stable `code`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from ablage.errors import AblageError, InvalidInput, Merged
+from ablage.errors import AblageError, InvalidInput, Merged, PreconditionFailed
+from api.error_codes import retry_after
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ablage:problem:"
@@ -16,11 +18,25 @@ Result = dict[str, Any]
 
 
 class Refused(InvalidInput):
-    """Turned away at the door, before any route: unknown, unauthorised, too large, unreadable."""
+    """Turned away at the door, before any route: unknown, unauthorised, too large, unreadable.
+    `allow`: the methods the route has."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(code, detail)
+    def __init__(
+        self, status: int, code: str, detail: str, pointer: str | None = None, *, allow: str = ""
+    ) -> None:
+        super().__init__(code, detail, pointer)
         self.status = status
+        self.allow = allow
+
+
+@contextmanager
+def about(pointer: str) -> Iterator[None]:
+    """What is refused within concerns this field, where nothing more precise is named."""
+    try:
+        yield
+    except AblageError as error:
+        error.pointer = error.pointer or pointer
+        raise
 
 
 def problem(
@@ -41,7 +57,14 @@ def problem(
 def of_error(error: AblageError) -> dict[str, Any]:
     errors = [{"pointer": error.pointer, "detail": error.detail}] if error.pointer else []
     body = problem(error.status, error.code, error.detail, errors)
-    return body | ({"merged_into": error.merged_into} if isinstance(error, Merged) else {})
+    return body | _more(error)
+
+
+def _more(error: AblageError) -> dict[str, Any]:
+    """What a client goes on with."""
+    if isinstance(error, Merged):
+        return {"merged_into": error.merged_into}
+    return {"current_version": error.current} if isinstance(error, PreconditionFailed) else {}
 
 
 def response(body: dict[str, Any]) -> Response[str]:
@@ -64,7 +87,13 @@ def refused(error: AblageError) -> Result:
 
 
 def _headers(error: AblageError) -> dict[str, str]:
-    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    wait = retry_after(error.code) if error.retry_after is None else error.retry_after
+    found = {} if wait is None else {"Retry-After": str(wait)}
+    if isinstance(error, PreconditionFailed) and error.current:
+        found["ETag"] = f'"{error.current}"'
+    if isinstance(error, Refused) and error.allow:
+        found["Allow"] = error.allow
+    return found
 
 
 def result(body: dict[str, Any]) -> Result:
@@ -81,7 +110,9 @@ def of_validation(found: Sequence[Any]) -> dict[str, Any]:
     """pydantic's errors, without the values sent: they may be secrets."""
     errors = [{"pointer": _pointer(e["loc"]), "detail": _detail(e)} for e in found]
     detail = "The request does not fit; see errors for what to change."
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors)
+    kinds = {e["type"] for e in found}
+    code = kinds.pop() if len(kinds) == 1 and kinds <= _OWN_KINDS else "invalid_request"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail, errors)
 
 
 def _pointer(location: Sequence[str | int]) -> str:
@@ -93,6 +124,7 @@ def _pointer(location: Sequence[str | int]) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
+_OWN_KINDS = {"invalid_entity"}  # errors of our own validators, named as we name them elsewhere
 _DETAILS = {
     "extra_forbidden": "This field is not known here; remove it.",
     "missing": "This field is required.",

@@ -89,9 +89,10 @@ def told(caller: Caller, saved: Saved) -> dict[str, Any]:
 
 
 def delete_record(
-    caller: Caller, entity: Entity, archive: str, source_version: str | None
+    caller: Caller, entity: Entity, archive: str, source_version: str | None, if_match: str | None
 ) -> Response[JobView | StaleView | None]:
     """204; 202 with the job that takes the archive apart; 200 where it came too late."""
+    expected = expected_version(if_match)
     done = records.delete_record(
         storage(),
         caller.tenant,
@@ -100,6 +101,7 @@ def delete_record(
         with_archive=archive == "delete",
         by=caller.subject,
         source=source_versions.parse(source_version, "source_version"),
+        check=lambda standing: check_version(standing, expected),
     )
     if done.stale:
         return Response(200, content_type="application/json", body=StaleView())

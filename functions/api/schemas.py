@@ -1,15 +1,28 @@
 """What all routes share: base models, path values, paging, versions."""
 
+import re
 from collections.abc import Callable
-from typing import Annotated, Generic, TypeVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+)
+from pydantic_core import PydanticCustomError
 
 from ablage import limits, tenancy
 from ablage.errors import InvalidInput, PreconditionFailed
+from api.clock import RFC3339
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,7 +58,16 @@ class Warning_(BaseModel):  # noqa: N801  `Warning` is a builtin
 
 def _decoded(check: Callable[[str], str]) -> AfterValidator:
     """Percent-decodes once, then checks the charset, which has no `%`."""
-    return AfterValidator(lambda text: check(unquote(text)))
+
+    def decode(text: str) -> str:
+        try:
+            return check(unquote(text))
+        except InvalidInput as error:  # so that it is told which parameter
+            raise PydanticCustomError(
+                "invalid_entity", "{detail}", {"detail": error.detail}
+            ) from None
+
+    return AfterValidator(decode)
 
 
 def _any_text(text: str) -> str:
@@ -66,28 +88,63 @@ OpaqueId = Annotated[str, Path(description="As returned by us."), _decoded(_any_
 
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE, description="Items a page.")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
+
+
+def _only_text(value: Any) -> Any:
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
+        raise ValueError("a time has a zone, as 2026-11-24T08:00:00Z")
+    return value
+
+
+FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text), Field(ge=FIRST, lt=LAST)]
+"""RFC 3339 with a zone, as every time in a body is."""
+
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description='The ETag you have read, as `"3"`.')
+    str | None,
+    Header(
+        alias="If-Match",
+        description='Only if it still has the ETag you have read, as `"3"`, or one of several; '
+        '`*`: only if it is there at all; `"0"`: only if it is not there yet. Else 412.',
+    ),
 ]
 Text = Annotated[StrictStr, Field(max_length=600)]
 Texts = Annotated[list[Text], Field(max_length=limits.LIST_ELEMENTS)]
 
 
-def expected_version(if_match: str | None) -> int | None:
-    """The version an ETag names; None without one, and for `*`. Raises InvalidInput."""
-    if if_match is None or if_match.strip() == "*":
+@dataclass(frozen=True)
+class Expected:
+    """What If-Match asks for: one of `versions`, or, with None, that there is any."""
+
+    versions: frozenset[int] | None
+    pointer: str = "If-Match"
+
+    def fits(self, standing: int) -> bool:
+        return standing > 0 if self.versions is None else standing in self.versions
+
+
+_ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*', re.ASCII)  # proxies that compress weaken ours
+
+
+def expected_version(if_match: str | None) -> Expected | None:
+    """None without the header. Raises InvalidInput `invalid_etag`."""
+    if if_match is None:
         return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise InvalidInput("invalid_etag", "If-Match takes the ETag of a GET.", "If-Match")
-    return int(text)
+    if if_match.strip() == "*":
+        return Expected(None)
+    found = [_ETAG.fullmatch(tag) for tag in if_match.split(",", 20)]
+    if not all(found):
+        detail = 'If-Match takes the ETag of a GET, as "3", several with commas, or *.'
+        raise InvalidInput("invalid_etag", detail, "If-Match")
+    return Expected(frozenset(int(tag[1]) for tag in found if tag))
 
 
-def check_version(standing: int, expected: int | None) -> None:
+def check_version(standing: int, expected: Expected | None) -> None:
     """`standing` is 0 where there is nothing yet. Raises PreconditionFailed `version_conflict`."""
-    if expected is not None and expected != standing:
-        detail = "Somebody else changed it meanwhile; read it again."
-        raise PreconditionFailed("version_conflict", detail)
+    if expected is not None and not expected.fits(standing):
+        now = f"version {standing} stands there" if standing else "there is none"
+        detail = f"Not the version you have read: {now}. Read it again, and send its ETag."
+        raise PreconditionFailed("version_conflict", detail, expected.pointer, standing)
 
 
 def answer(body: Model, *, status: int = 200, version: int | None = None) -> Response[Model]:

@@ -14,7 +14,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as Unreachable
 
 from ablage.store.tenant_role import ActingCredentials
 
@@ -70,6 +71,28 @@ class _Provider:
 
     def load_credentials(self) -> ActingCredentials:
         return ActingCredentials(self._own)
+
+
+_PASSING_CODES = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    }
+)
+
+
+def will_pass(error: Exception) -> bool:
+    """Whether the same call may succeed a little later: throttled, hung up, out of reach."""
+    if isinstance(error, ClientError):
+        return error.response.get("Error", {}).get("Code") in _PASSING_CODES
+    return isinstance(error, (HTTPClientError, Unreachable, ConnectionError, TimeoutError))
 
 
 @contextmanager

@@ -164,12 +164,20 @@ def _in_generation(account: Account, standing: Account) -> Account:
 
 
 def disconnect(
-    storage: Storage, tenant: TenantId, account_id: str, job_id: str, now: int
+    storage: Storage,
+    tenant: TenantId,
+    account_id: str,
+    job_id: str,
+    now: int,
+    *,
+    check: Callable[[int], None] = lambda _: None,
 ) -> Job | None:
     """No more polls, no secret, no automatic filing. Own addresses and filed mail stay. The job, by
-    this id, that ends the access at the provider, where that can be asked to."""
+    this id, that ends the access at the provider, where that can be asked to. `check` sees the
+    version that stands and may raise."""
 
     def edit(account: Account) -> Account:
+        check(account.version)
         return replace(account, deleted=True, sync=False, filing_enabled=False, filing_since=None)
 
     def also(account: Account) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablage.errors import InvalidInput, NotFound
+from ablage.errors import InvalidInput
 from ablage.oauth import OAuthClient, stack_client
 from ablage.settings import Settings
 from ablage.store import keys
@@ -75,18 +75,11 @@ def put_client(table: Table, tenant: TenantId, client: OAuthClient, sealed: Item
     table.transact([config, put_action(keys.client_secret(tenant, client.provider), sealed)])
 
 
-def delete_client(table: Table, tenant: TenantId, provider: str) -> None:
-    """Raises NotFound `not_found`."""
+def delete_client(table: Table, tenant: TenantId, provider: str, version: int) -> None:
+    """Raises ConditionFailed where another version stands, or none."""
     place = keys.oauth_client(tenant, provider)
-    try:
-        table.transact(
-            [
-                delete_action(place, "attribute_exists(pk)"),
-                delete_action(keys.client_secret(tenant, provider)),
-            ]
-        )
-    except ConditionFailed:
-        raise NotFound("not_found", "There is no client of this provider.") from None
+    gone = delete_action(place, "version = :seen", {":seen": version})
+    table.transact([gone, delete_action(keys.client_secret(tenant, provider))])
 
 
 def begin(table: Table, tenant: TenantId, authorization: Authorization) -> None:

@@ -41,5 +41,5 @@ def put_policy(table: Table, tenant: TenantId, wanted: Policy, seen: Policy) -> 
         )
     except ConditionFailed as error:
         detail = "Somebody else changed the policy meanwhile; read it again."
-        raise Conflict("version_conflict", detail) from error
+        raise Conflict("version_conflict", detail, "If-Match") from error
     return saved

@@ -156,19 +156,21 @@ def delete_record(
     by: str = "",
     source: str | None = None,
     only_version: int | None = None,
+    check: Callable[[int], None] = lambda _: None,
 ) -> Deleted:
     """No new filings, neither through its addresses nor through its children; what is filed stays,
     or goes by a batch: also that of a record deleted before.
 
     With a source version also what is not there is remembered as deleted, so that a late write
-    does not bring it. `only_version`: stale where another stands, unless deleted too. Raises
-    NotFound `not_found`, Merged."""
+    does not bring it. `only_version`: stale where another stands, unless deleted too. `check` sees
+    the version that stands, 0 for none, and may raise. Raises NotFound `not_found`, Merged."""
     deleted = Deleted()
 
     def build(before: Item | None) -> Item | None:
         nonlocal deleted
         refuse_merged(before)
         known = before or {}
+        check(0 if known.get("deleted") else known.get("version", 0))
         if only_version is not None and known.get("deleted"):
             return None
         is_other = only_version is not None and known.get("version") != only_version

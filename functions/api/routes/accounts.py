@@ -45,8 +45,10 @@ from api.folders import check_folders, folder_views
 from api.job_start import new_job_id, send_job, start_job
 from api.ledger_views import MAILS_SHOWN
 from api.operations import operation
+from api.problems import about
 from api.schemas import (
     Cursor,
+    Expected,
     IfMatch,
     Limit,
     Page,
@@ -70,7 +72,8 @@ from api.warnings import (
 @operation("POST", "/v1/accounts", "manage")
 def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetail]:
     """Connect a mailbox (201; 200 if the same is connected already under this id)."""
-    account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
+    with about("/id"):
+        account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
     login = _login_place(body, caller.tenant)
     new_account(caller.tenant, account_id, body, login, None)
     connections.require_room(storage().table, caller.tenant, account_id, settings().quota_accounts)
@@ -127,7 +130,9 @@ def change_account(
     Switching filing on files nothing that is stored already. Another host, port or user name
     needs the password sent along.
     """
-    expected = expected_version(if_match) if body.version is None else body.version
+    expected = expected_version(if_match)
+    if body.version is not None:
+        expected = Expected(frozenset({body.version}), "/version")
     before: list[Account] = []
 
     def edit(standing: Account) -> Account:
@@ -149,11 +154,21 @@ def change_account(
 
 
 @operation("DELETE", "/v1/accounts/{account}", "manage", status=204)
-def disconnect_account(account: PathId, caller: Calling) -> Response[None]:
+def disconnect_account(
+    account: PathId, caller: Calling, if_match: IfMatch = None
+) -> Response[None]:
     """Disconnect: no more polls, the secret is gone. Filed mail stays.
 
     Access that Google granted is ended there too, as soon as Google answers."""
-    job = connections.disconnect(storage(), caller.tenant, account, new_job_id(), now_epoch())
+    expected = expected_version(if_match)
+    job = connections.disconnect(
+        storage(),
+        caller.tenant,
+        account,
+        new_job_id(),
+        now_epoch(),
+        check=lambda standing: check_version(standing, expected),
+    )
     if job is not None:
         send_job(job)
     return no_content()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import AwareDatetime, Field, StrictStr
+from pydantic import Field, StrictStr
 
 from ablage.batches import UNDO, UNDOABLE
 from ablage.blocklist import parse_entry
@@ -26,7 +26,7 @@ from api.batch_requests import (
 from api.clock import now, now_epoch
 from api.operations import operation
 from api.routes.jobs import JobView, job_view, work_off
-from api.schemas import Body, PathId, Text, answer
+from api.schemas import Body, Moment, PathId, Text, answer
 from api.tenant import Caller, Calling
 
 Kind = Literal["backfill_contact", "backfill_account", "purge_blocked", "reevaluate"]
@@ -43,8 +43,8 @@ class BatchBody(Body):
     account: Id | None = None
     days: Days | None = None
     entry: Text | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 @operation("POST", "/v1/batches", "manage", status=202)
@@ -85,7 +85,7 @@ def _contact(body: BatchBody, caller: Caller) -> Batch:
 def _account(body: BatchBody, caller: Caller) -> Batch:
     account, batch = account_batch(caller, required(body.account, "/account"), body.days)
     if not account.filing_enabled:
-        raise Conflict("filing_off", "Switch automatic filing on first.")
+        raise Conflict("filing_off", "Switch automatic filing on first.", "/account")
     return batch
 
 
@@ -93,7 +93,7 @@ def _purge(body: BatchBody, caller: Caller) -> Batch:
     text = required(body.entry, "/entry")
     batch = purge_batch(caller, text)
     if not blocklist.is_blocked(storage().table, caller.tenant, parse_entry(text)):
-        raise Conflict("not_blocked", "Put the entry on the blocklist first.")
+        raise Conflict("not_blocked", "Put the entry on the blocklist first.", "/entry")
     return batch
 
 

@@ -18,6 +18,7 @@ from ablage.tenancy import entity_id
 from api import cursors, record_writes
 from api.clock import now_epoch
 from api.operations import operation
+from api.problems import about
 from api.record_writes import SourceVersionQuery, StaleView, Written
 from api.routes.jobs import Archive, JobView, job_view, work_off
 from api.schemas import Body, Cursor, IfMatch, Limit, Page, PathId, answer
@@ -83,9 +84,11 @@ def delete_contact(
     caller: Calling,
     archive: Archive = "keep",
     source_version: SourceVersionQuery = None,
+    if_match: IfMatch = None,
 ) -> Response[JobView | StaleView | None]:
     """Delete a contact: no new filings. Its archive stays readable, or is taken apart by a job."""
-    return record_writes.delete_record(caller, Entity(CONTACT, contact), archive, source_version)
+    entity = Entity(CONTACT, contact)
+    return record_writes.delete_record(caller, entity, archive, source_version, if_match)
 
 
 @operation("POST", "/v1/contacts/{contact}/merge", "manage", status=202)
@@ -93,7 +96,8 @@ def merge_contact(contact: PathId, body: MergeBody, caller: Calling) -> Response
     """Merge a contact into another: addresses and customers at once, its archive by a job.
 
     The id answers 410 from then on."""
-    into = entity_id(body.into)
+    with about("/into"):
+        into = entity_id(body.into)
     job_id = merge(storage(), caller.tenant, contact, into, caller.subject)
     work_off(caller.tenant, job_id)
     return answer(job_view(jobs.get(storage().table, caller.tenant, job_id)), status=202)

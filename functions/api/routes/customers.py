@@ -88,11 +88,13 @@ def delete_customer(
     caller: Calling,
     archive: Archive = "keep",
     source_version: SourceVersionQuery = None,
+    if_match: IfMatch = None,
 ) -> Response[JobView | StaleView | None]:
     """Delete a customer: its contacts leave it, no new filings.
 
     Its archive stays readable, or is taken apart by a job."""
-    return record_writes.delete_record(caller, Entity(CUSTOMER, customer), archive, source_version)
+    entity = Entity(CUSTOMER, customer)
+    return record_writes.delete_record(caller, entity, archive, source_version, if_match)
 
 
 def _view(customer: Record) -> CustomerView:

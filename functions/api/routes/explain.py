@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, StrictStr
+from pydantic import BaseModel, Field, StrictStr
 
 from ablage import limits
 from ablage.accounts import Account
@@ -25,7 +25,8 @@ from api.decision_views import DecisionView, decision_view
 from api.entity_labels import name_entities
 from api.message_schemas import EntityView, entity_view
 from api.operations import operation
-from api.schemas import Body, Text
+from api.problems import about
+from api.schemas import Body, Moment, Text
 from api.tenant import Caller, Calling
 from api.visibility import seen
 
@@ -49,7 +50,7 @@ class ExplainBody(Body):
         Text, Field(description="Its id, where the account marks folders private.")
     ] = ""
     received_at: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Field(description="When it came; without: as its topmost Received says, else now."),
     ] = None
 
@@ -138,7 +139,8 @@ def _read(body: ExplainBody, caller: Caller) -> _Question:
 def _account(body: ExplainBody, caller: Caller) -> Account:
     """The one named, or one of nobody that files whatever it gets."""
     if body.account is not None:
-        return connections.find_account(storage().table, caller.tenant, body.account)
+        with about("/account"):
+            return connections.find_account(storage().table, caller.tenant, body.account)
     return Account(
         tenant=caller.tenant,
         account_id="",

@@ -13,6 +13,7 @@ from api.changes import changed
 from api.entity_labels import name_entities
 from api.message_schemas import FilingsView, entity_view, filing_views
 from api.operations import operation
+from api.problems import about
 from api.schemas import Body, OpaqueId, answer
 from api.tenant import Calling, SecondsLeft
 from api.visibility import find_sight, shown
@@ -38,8 +39,7 @@ def keep_filings(
     202: decided, and listed within minutes."""
     sight = find_sight(caller, message)
     found = sight.message
-    keep = [Entity(tenancy.entity_type(e.entity_type), tenancy.entity_id(e.entity_id))
-            for e in body.keep]  # fmt: skip
+    keep = [_entity(kept, f"/keep/{number}") for number, kept in enumerate(body.keep)]
     for number, entity in enumerate(keep):
         if entity not in found.filings:
             detail = "The message is not filed there; file it first, or leave it out."
@@ -51,3 +51,10 @@ def keep_filings(
     )
     name_entities(caller.tenant, (*view.items, *view.unfiled))
     return answer(view, status=200 if after.settled else 202)
+
+
+def _entity(kept: KeptEntity, pointer: str) -> Entity:
+    with about(f"{pointer}/entity_type"):
+        kind = tenancy.entity_type(kept.entity_type)
+    with about(f"{pointer}/entity_id"):
+        return Entity(kind, tenancy.entity_id(kept.entity_id))

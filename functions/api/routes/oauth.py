@@ -32,7 +32,7 @@ from api.oauth_schemas import (
 from api.operations import operation
 from api.routes.accounts import account_detail, poll_now
 from api.schemas import IfMatch, answer, check_version, expected_version, no_content
-from api.tenant import Calling
+from api.tenant import Caller, Calling
 
 PathProvider = Annotated[Provider, Path(description="google or microsoft.")]
 
@@ -52,23 +52,27 @@ def put_oauth_client(
     try:
         oauth_clients.put_client(table, caller.tenant, client, sealed)
     except ConditionFailed:
-        raise Conflict("busy", "Somebody else changed it meanwhile; try again.") from None
+        raise _busy() from None
     return _client_answer(client)
 
 
 @operation("GET", "/v1/oauth/clients/{provider}", "read")
 def get_oauth_client(provider: PathProvider, caller: Calling) -> Response[ClientView]:
     """Your application, without its secret."""
-    found = oauth_clients.tenant_client(storage().table, caller.tenant, provider)
-    if found is None:
-        raise NotFound("not_found", "There is no client of this provider.")
-    return _client_answer(found)
+    return _client_answer(_find_client(caller, provider))
 
 
 @operation("DELETE", "/v1/oauth/clients/{provider}", "manage", status=204)
-def delete_oauth_client(provider: PathProvider, caller: Calling) -> Response[None]:
+def delete_oauth_client(
+    provider: PathProvider, caller: Calling, if_match: IfMatch = None
+) -> Response[None]:
     """Forget your application and its secret; its mailboxes need another authorization."""
-    oauth_clients.delete_client(storage().table, caller.tenant, provider)
+    version = _find_client(caller, provider).version
+    check_version(version, expected_version(if_match))
+    try:
+        oauth_clients.delete_client(storage().table, caller.tenant, provider, version)
+    except ConditionFailed:
+        raise _busy() from None
     return no_content()
 
 
@@ -105,6 +109,17 @@ def finish_authorization(body: CallbackBody, caller: Calling) -> Response[Accoun
     if connected.account.sync:
         poll_now(connected.account)
     return account_detail(connected.account, status=201 if connected.created else 200)
+
+
+def _find_client(caller: Caller, provider: str) -> OAuthClient:
+    found = oauth_clients.tenant_client(storage().table, caller.tenant, provider)
+    if found is None:
+        raise NotFound("not_found", "There is no client of this provider.")
+    return found
+
+
+def _busy() -> Conflict:
+    return Conflict("busy", "Somebody else changed it meanwhile; try again.")
 
 
 def _sealed(tenant: TenantId, provider: str, secret: SecretStr) -> Item:

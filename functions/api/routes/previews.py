@@ -19,6 +19,7 @@ from api.batch_requests import (
 )
 from api.clock import now_epoch
 from api.operations import operation
+from api.problems import about
 from api.schemas import Body, Text, Warning_
 from api.tenant import Caller, Calling
 from api.visibility import find_viewed_account, require_all_mailboxes
@@ -82,7 +83,8 @@ def preview(body: PreviewBody, caller: Calling) -> PreviewView:
 
 
 def _filing_on(body: PreviewBody, caller: Caller) -> tuple[Preview, list[Warning_]]:
-    find_viewed_account(caller, tenancy.entity_id(required(body.account, "/account")))
+    with about("/account"):
+        find_viewed_account(caller, tenancy.entity_id(required(body.account, "/account")))
     account, batch = account_batch(caller, required(body.account, "/account"), body.days)
     table = storage().table
     found = previews.preview_account(table, batch, account, now_epoch())

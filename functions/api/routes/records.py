@@ -79,14 +79,16 @@ def delete_record(
     entity_type: PathType,
     entity_id: PathId,
     caller: Calling,
+    *,
     archive: Archive = "keep",
     source_version: SourceVersionQuery = None,
+    if_match: IfMatch = None,
 ) -> Response[JobView | StaleView | None]:
     """Delete a record: those that name it as parent leave it, no new filings.
 
     Its archive stays readable, or is taken apart by a job."""
     entity = Entity(entity_type, entity_id)
-    return record_writes.delete_record(caller, entity, archive, source_version)
+    return record_writes.delete_record(caller, entity, archive, source_version, if_match)
 
 
 def _view(record: Record) -> RecordView:

@@ -10,6 +10,7 @@ from ablage.policy import Policy, normalised
 from ablage.store import policies
 from ablage.store.storage import storage
 from api.operations import operation
+from api.problems import about
 from api.schemas import Body, IfMatch, Texts, answer, check_version, expected_version
 from api.tenant import Calling
 
@@ -106,12 +107,15 @@ def _policy(body: PolicyBody) -> Policy:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in body.model_dump(exclude={"acknowledged"}).items()
     }
-    entities = (_entity(ref) for ref in body.acknowledged)
+    entities = [_entity(ref, f"/acknowledged/{n}") for n, ref in enumerate(body.acknowledged)]
     return normalised(Policy(**values, acknowledged=tuple(entities)))
 
 
-def _entity(ref: EntityRef) -> str:
-    return f"{tenancy.entity_type(ref.entity_type)}#{tenancy.entity_id(ref.entity_id)}"
+def _entity(ref: EntityRef, pointer: str) -> str:
+    with about(f"{pointer}/entity_type"):
+        kind = tenancy.entity_type(ref.entity_type)
+    with about(f"{pointer}/entity_id"):
+        return f"{kind}#{tenancy.entity_id(ref.entity_id)}"
 
 
 def _answer(policy: Policy) -> Response[PolicyView]:

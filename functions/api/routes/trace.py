@@ -55,7 +55,7 @@ def trace_mail(
     With `from` and `date` it is found at once. Else the newest 2,000 mails are searched, or, with
     `date`, those of the days around it."""
     mail_id = cut(message_id.strip().strip("<>").strip(), MAIL_ID_BYTES)
-    day = moment(date, "date")
+    day = moment(date, "date", of_mail=True)
     if account is not None:
         find_viewed_account(caller, account)
     known, left_out = trace.accounts_of(storage().table, caller.tenant, account)
