@@ -17,8 +17,13 @@ _SIGNED = re.compile(
     rb"https://([a-z0-9.-]+)\.s3(?:\.[a-z0-9-]+)?\.amazonaws\.com/([^\"\s?]+)"
     rb"\?([^\"\s]*X-Amz-Signature=[^\"\s]+)"
 )
-# A field of the answer itself: within a text (a mail may hold anything) its quotes are escaped.
-_FIELD = re.compile(rb'("(?:result_)?url":\s*")(' + _SIGNED.pattern + rb')(?=")')
+# A field of the answer itself: within a text (a mail may hold anything) its quotes are escaped. The
+# `url` of a record is a tenant's own words too: links of ours say when they end, or what to send.
+_FIELD = re.compile(
+    rb'("(?:result_)?url":\s*")('
+    + _SIGNED.pattern
+    + rb')(?="\s*,\s*"(?:expires_at|headers|preview)")'
+)
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,12 @@ def signed(s3: object, expires: int = 300) -> str:
 
 
 def rewritten(links: Links, url: str) -> str:
-    answered = gateway.Response(200, (("location", url),), f'{{"url":"{url}","n":1}}'.encode())
+    answered = gateway.Response(
+        200, (("location", url),), f'{{"url":"{url}","expires_at":1}}'.encode()
+    )
     local = links.rewrite(answered, HOST)
     ((_, location),) = local.headers
-    assert local.body == f'{{"url":"{location}","n":1}}'.encode()
+    assert local.body == f'{{"url":"{location}","expires_at":1}}'.encode()
     return location
 
 
@@ -85,6 +87,30 @@ def test_a_link_in_the_text_of_a_mail_is_no_link_of_ours(s3: object) -> None:
     answered = gateway.Response(200, (("x-test", signed(s3)),), text.encode())
 
     assert Links().rewrite(answered, HOST) == answered
+
+
+def test_the_link_of_a_record_is_no_link_of_ours(s3: object) -> None:
+    shown = {"entity": {"label": "x", "url": signed(s3)}, "url": signed(s3), "archived": False}
+    answered = gateway.Response(200, (), json.dumps(shown).encode())
+
+    assert Links().rewrite(answered, HOST) == answered
+
+
+def test_an_upload_goes_to_its_link_and_nowhere_else(s3: object) -> None:
+    links = Links()
+    parameters = {"Bucket": "bucket", "Key": "imports/a/b", "ContentLength": 3}
+    upload = rewritten(
+        links, s3.generate_presigned_url("put_object", Params=parameters, ExpiresIn=60)
+    )
+    download = rewritten(links, signed(s3))
+
+    def put(url: str) -> int:
+        parts = urlsplit(url)
+        return links.take(parts.path, parts.query, b"abc", "application/x-ndjson").status
+
+    assert (put(upload), put(download), put(upload + "0")) == (200, 403, 403)
+    assert follow(links, upload).status == 403
+    assert s3.get_object(Bucket="bucket", Key="imports/a/b")["Body"].read() == b"abc"
 
 
 def test_other_answers_stay_as_they_are() -> None:
