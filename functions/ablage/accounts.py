@@ -67,6 +67,16 @@ class Account:
         )
 
 
+API_ACCOUNT = "@api"
+"""Where mail lies that the tenant's own system sent or holds: no mailbox, and no id of one begins
+with an `@`."""
+
+
+def api_account(tenant: TenantId) -> Account:
+    """Nobody's mailbox: it has no address and files always."""
+    return Account(tenant, API_ACCOUNT, "", "", "", 0, "", 0, filing_enabled=True, filing_since="")
+
+
 INTERVALS = (1, 5, 15, 60)  # minutes; each is a tier of the due index
 
 

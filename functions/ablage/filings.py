@@ -1,7 +1,7 @@
 """What a person may do to a message's filings: pure intents for `change`. None means nothing to
 change."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ablage.messages import (
@@ -35,6 +35,21 @@ def file_by_hand(entity: Entity, by: str, at: str) -> Intent:
             filings={**message.filings, entity: filing},
             tombstones=message.tombstones - {entity},
         )
+
+    return intent
+
+
+def filed_with(added: Intent, copy_id: str, entities: Iterable[Entity], by: str, at: str) -> Intent:
+    """`added`, and where it is new what was said with the copy, as by hand. Once the message has
+    the copy, what people did since stands."""
+
+    def intent(message: Message | None) -> Message | None:
+        wanted = added(message)
+        if wanted is None or (message is not None and message.has_copy(copy_id)):
+            return wanted
+        for entity in entities:
+            wanted = file_by_hand(entity, by, at)(wanted) or wanted
+        return wanted
 
     return intent
 

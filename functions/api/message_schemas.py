@@ -1,10 +1,12 @@
 """Views of messages, filings and the rows of lists."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from ablage.messages import Entity, Message
+from ablage.accounts import API_ACCOUNT
+from ablage.messages import Copy, Entity, Message
 from ablage.store.table import Item
 from ablage.visibility import Access, Sight
 from api.clock import epoch_text
@@ -46,8 +48,10 @@ class FilingsView(BaseModel):
 
 
 class CopyView(BaseModel):
-    account: str
-    folder: str
+    source: Literal["mailbox", "api"]
+    external_id: str | None = Field(None, description="As POST /v1/messages named it.")
+    account: str | None = Field(description="Null for one that lies in no mailbox.")
+    folder: str | None
     received_at: str
     role: str
 
@@ -148,7 +152,10 @@ def filing_views(message: Message) -> list[FilingView]:
     ]
 
 
-def message_view(sight: Sight, content: ContentView) -> MessageView:
+def message_view(
+    sight: Sight, content: ContentView, external_ids: Mapping[str, str]
+) -> MessageView:
+    """`external_ids` by copy id."""
     message, facts = sight.message, sight.message.facts
     return MessageView(
         **dict(content),
@@ -175,17 +182,24 @@ def message_view(sight: Sight, content: ContentView) -> MessageView:
         delivery="failed" if message.delivery else None,
         delivery_failures=failure_views(message),
         reason=message.reason(),
-        copies=[
-            CopyView(
-                account=c.account_id, folder=c.folder_id, received_at=c.received_at, role=c.role
-            )
-            for c in message.copies
-        ],
+        copies=[_copy_view(c, external_ids) for c in message.copies],
         decision=decision_view(message),
         filings=filing_views(message)[:SHOWN_FILINGS],
         filings_count=len(message.filings),
         access=sight.access,
         expires_at=epoch_text(message.expires) if message.expires else None,
+    )
+
+
+def _copy_view(copy: Copy, external_ids: Mapping[str, str]) -> CopyView:
+    posted = copy.account_id == API_ACCOUNT
+    return CopyView(
+        source="api" if posted else "mailbox",
+        external_id=external_ids.get(copy.copy_id),
+        account=None if posted else copy.account_id,
+        folder=None if posted else copy.folder_id,
+        received_at=copy.received_at,
+        role=copy.role,
     )
 
 

@@ -28,6 +28,7 @@ _CREATES = {
     "put_customer",
     "connect_account",
     "add_to_blocklist",
+    "post_message",
     "finish_authorization",
 }
 _MAY_TAKE_LONGER = {

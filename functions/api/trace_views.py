@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from ablage.accounts import API_ACCOUNT
 from ablage.messages import Copy, Event, Message
 from ablage.store.archive import archive_key
 from ablage.store.trace import Mailbox
@@ -119,8 +120,10 @@ def _standing(mailbox: Mailbox, copies: int) -> str:
 def _arrived(message: Message, kept: Stored) -> Iterator[StepView]:
     for copy, key, is_there in kept:
         where = f"folder {copy.folder_id}{f' ({copy.role})' if copy.role else ''}"
-        account = copy.account_id
+        account: str | None = copy.account_id
         listed = f"Found in {where} as UID {copy.uid}, received at {copy.received_at}."
+        if account == API_ACCOUNT:
+            account, listed = None, f"Posted by your own system, of {copy.received_at}."
         yield StepView(step="listed", account=account, explanation=listed)
         text = "Its bytes are stored." if is_there else "Its bytes were stored, and have expired."
         yield StepView(step="stored", account=account, key=key, explanation=text)

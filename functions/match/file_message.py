@@ -1,15 +1,18 @@
 """A batch of copies: known together in one round, then each decided and filed on its own."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablage.accounts import Account
+from ablage.accounts import API_ACCOUNT, Account
 from ablage.addresses import NORMALISER_VERSION
 from ablage.authentication import FAIL
 from ablage.change import change
 from ablage.copies import Arrival, add_copy
 from ablage.delivery_reports import failed_delivery
-from ablage.mail_parties import header_identity
+from ablage.filings import Intent, filed_with
+from ablage.headers import Headers
+from ablage.mail_parties import header_identity, sender_text
 from ablage.matching import (
     Decision,
     Knowledge,
@@ -20,6 +23,7 @@ from ablage.matching import (
 )
 from ablage.messages import Message
 from ablage.policy import Policy
+from ablage.store import uploads
 from ablage.store.accounts import suggest_alias
 from ablage.store.jobs import tick_copy
 from ablage.store.knowledge import (
@@ -72,19 +76,29 @@ def file_message(storage: Storage, read: ReadCopy, known: Known) -> Message | No
     account = known.account(read)
     message = None
     if account is not None:
-        message = change(
-            storage, account.tenant, read.message_id, add_copy(arrival_of(read, account, known))
-        )
+        message = change(storage, account.tenant, read.message_id, _intent(read, account, known))
+        if read.posted:
+            uploads.matched(storage.table, read.posted, read.message_id, int(time.time()))
         _note_failed_delivery(storage, account, read)
         _note_alias(storage, account, read, message)
     tick(storage, read.key.tenant, read.job, read.copy.copy_id)
     return message
 
 
+def _intent(read: ReadCopy, account: Account, known: Known) -> Intent:
+    added = add_copy(arrival_of(read, account, known))
+    posted = read.posted
+    if posted is None or not posted.filings:
+        return added
+    return filed_with(added, read.copy.copy_id, posted.filings, posted.by, posted.created_at)
+
+
 def _note_alias(
     storage: Storage, account: Account, read: ReadCopy, message: Message | None
 ) -> None:
     """Sent as an address nobody declared: the account shows it as a suggestion."""
+    if account.account_id == API_ACCOUNT:
+        return
     if message and message.facts.via == "sent_folder" and read.parties.role == "sent":
         suggest_alias(storage.table, account.tenant, account.account_id, message.facts.from_key)
 
@@ -98,8 +112,24 @@ def _note_failed_delivery(storage: Storage, account: Account, read: ReadCopy) ->
     if authenticated(read.parties, account) == FAIL:
         return
     named = header_identity(report.returned)
-    if named and report.failures:
-        change(storage, account.tenant, named, failed_delivery(report.failures, read.message_id))
+    if not named or not report.failures:
+        return
+    noted = failed_delivery(report.failures, read.message_id)
+    if change(storage, account.tenant, named, noted) is None:
+        _note_replaced(storage, account.tenant, report.returned, noted)
+
+
+def _note_replaced(storage: Storage, tenant: TenantId, returned: Headers, noted: Intent) -> None:
+    """The sending provider put a Message-ID and Date of its own into a mail that was posted: its
+    From has to be that of the message."""
+    named = uploads.named_by_provider(storage.table, tenant, returned.message_id)
+
+    def of_its_sender(message: Message | None) -> Message | None:
+        is_it = message is not None and message.facts.from_key == sender_text(returned)
+        return noted(message) if is_it else None
+
+    if named:
+        change(storage, tenant, named, of_its_sender)
 
 
 def arrival_of(read: ReadCopy, account: Account, known: Known) -> Arrival:

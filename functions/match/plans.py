@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ablage import batches as kinds
 from ablage import reevaluation
-from ablage.accounts import Account
+from ablage.accounts import API_ACCOUNT, Account, api_account
 from ablage.addresses import NORMALISER_VERSION, Address, normalise
 from ablage.batches import moved, undone
 from ablage.errors import Gone, NotFound
@@ -131,7 +131,9 @@ class Plans:
     def _account(self, account_id: str) -> Account | None:
         if account_id not in self._accounts:
             table, tenant = self._storage.table, self._batch.tenant
-            self._accounts[account_id] = get_account(table, tenant, account_id)
+            is_ours = account_id == API_ACCOUNT
+            found = api_account(tenant) if is_ours else get_account(table, tenant, account_id)
+            self._accounts[account_id] = found
         return self._accounts[account_id]
 
     def _accounts_of(self, message: Message) -> list[Account]:

@@ -1,18 +1,22 @@
 """From a raw object to what matching needs: parties, facts, identity. The bytes are dropped
 here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from ablage.accounts import API_ACCOUNT
 from ablage.delivery_reports import DeliveryReport
+from ablage.errors import NotFound
 from ablage.headers import Mailbox
 from ablage.mail import Mail, read_mail
 from ablage.mail_parties import mail_identity, parties_of
 from ablage.matching import Parties
 from ablage.messages import Copy, Facts, sort_time, utc_text
+from ablage.store import uploads
 from ablage.store.raw_mail import NOT_STORED, RawKey, RawMetadata
 from ablage.store.rows import PARTY_BYTES, SNIPPET_BYTES, cut
 from ablage.store.storage import Storage
+from ablage.store.uploads import Upload
 
 SHOWN_SUBJECT_BYTES = 250
 SHOWN_PARTIES = 10
@@ -37,11 +41,17 @@ class ReadCopy:
     expires: int
     report: DeliveryReport | None = None
     own: str = ""
+    posted: Upload | None = None
 
 
 def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
     """Raises NotFound `raw_missing` once the raw mail has expired."""
     raw, metadata = storage.raw.get(key)
+    posted = uploads.of_key(storage.table, key)
+    if posted is not None:
+        metadata = replace(posted.metadata, stored_at=metadata.stored_at)
+    elif key.account_id == API_ACCOUNT:
+        raise NotFound("raw_missing", "Nobody announced this mail.")
     mail = read_mail(raw)
     internal_date = _internal_date(metadata)
     sorted_at, implausible = sort_time(mail.headers.date, mail.headers.received, internal_date)
@@ -65,6 +75,7 @@ def read_copy(storage: Storage, key: RawKey, job: str | None) -> ReadCopy:
         expires=metadata.stored_at + int(key.retention[:-1]) * 86400 - EXPIRES_BEFORE_RAW,
         report=mail.report,
         own=metadata.own,
+        posted=posted,
     )
 
 

@@ -33,6 +33,7 @@ class _Object:
     expires: datetime
     headers: tuple[tuple[str, str], ...]
     upload: bool
+    once: bool
 
 
 class Links:
@@ -78,9 +79,15 @@ class Links:
         found = self._found(path, query, upload=True)
         if found is None:
             return gateway.problem(403, "Access Denied")
-        client("s3").put_object(
-            Bucket=found.bucket, Key=found.key, Body=body, ContentType=media_type
-        )
+        s3, once = client("s3"), {"IfNoneMatch": "*"} if found.once else {}
+        try:
+            s3.put_object(
+                Bucket=found.bucket, Key=found.key, Body=body, ContentType=media_type, **once
+            )
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            return gateway.problem(412, "Precondition Failed")
         return gateway.Response(200, (), b"")
 
     def _found(self, path: str, query: str, *, upload: bool) -> _Object | None:
@@ -96,5 +103,6 @@ def _object(bucket: str, key: str, query: str) -> _Object:
     headers = [("content-type", given.get("response-content-type", "binary/octet-stream"))]
     if "response-content-disposition" in given:
         headers.append(("content-disposition", given["response-content-disposition"]))
-    upload = "content-length" in given["X-Amz-SignedHeaders"].split(";")
-    return _Object(bucket, unquote(key), expires, tuple(headers), upload)
+    signed_headers = given["X-Amz-SignedHeaders"].split(";")
+    upload, once = (name in signed_headers for name in ("content-length", "if-none-match"))
+    return _Object(bucket, unquote(key), expires, tuple(headers), upload, once)

@@ -115,6 +115,7 @@ class Walk:
         (entry,) = self.call("GET", "/v1/archives/customer/k1")["items"]
         self.by_hand(entry["message"])
         self.stack.drain(delays=True)
+        self.post()
         self.look_back()
         self.import_contacts()
         self.call("DELETE", "/v1/accounts/anna")
@@ -132,6 +133,20 @@ class Walk:
         with urllib.request.urlopen(link, timeout=30) as answer:
             assert answer.read() == MAIL
         self.token = wide
+
+    def post(self) -> None:
+        """A mail of the tenant's own system: announced, uploaded, matched, found."""
+        mail = MAIL.replace(b"<offer@", b"<posted@")
+        asked = {"external_id": "erp-1", "size": len(mail), "provider_message_id": "0102"}
+        upload = self.call("POST", "/v1/messages", asked)["upload"]
+        put = urllib.request.Request(
+            upload["url"], data=mail, method="PUT", headers=upload["headers"]
+        )
+        with urllib.request.urlopen(put, timeout=30) as answer:
+            assert answer.status == 200
+        self.stack.drain()
+        assert self.call("GET", "/v1/messages?external_id=erp-1")["items"]
+        assert self.call("GET", "/v1/messages?message_id=0102")["items"]
 
     def look_back(self) -> None:
         """Previews, a batch that only dispatch finds, its undoing, a merge, an archive deleted."""

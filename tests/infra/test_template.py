@@ -39,6 +39,8 @@ manage DELETE /v1/oauth/clients/{provider}
 manage POST   /v1/oauth/authorizations
 manage POST   /v1/oauth/callbacks
 read   GET    /v1/jobs/{job}
+read   GET    /v1/messages
+file   POST   /v1/messages
 read   GET    /v1/messages/{message}
 read   GET    /v1/messages/{message}/attachments/{number}
 read   POST   /v1/explain
@@ -249,10 +251,13 @@ def test_no_function_writes_to_what_triggers_it() -> None:
     }
 
 
-def test_only_sync_puts_raw_mail() -> None:
+def test_only_sync_puts_raw_mail_and_the_api_s_links_what_lies_in_no_mailbox() -> None:
     puts = {role: allowed(role).get("s3:PutObject", set()) for role in of_type("AWS::IAM::Role")}
+    (lent,) = [s for s in statements("DataRole") if s["Sid"] == "LendUploads"]
 
-    assert {role for role, on in puts.items() if "RawBucket" in on} == {"SyncRole"}
+    assert {role for role, on in puts.items() if "RawBucket" in on} == {"SyncRole", "DataRole"}
+    place = "${RawBucket.Arn}/raw/30d/${!aws:PrincipalTag/tenant}/@api/*"
+    assert lent["Resource"] == {"Fn::Sub": place}
     assert {role for role, on in puts.items() if "ArchiveBucket" in on} == {"MatchRole", "DataRole"}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ablage import batches as kinds
+from ablage.accounts import API_ACCOUNT
 from ablage.messages import Message
 from ablage.reevaluation import OPEN
 from ablage.store import keys, messages
@@ -103,7 +104,7 @@ def _accounts(table: Table, batch: Batch) -> list[str]:
     if "account" in batch.arguments:
         return [str(batch.arguments["account"])]
     rows = table.query_all(keys.accounts(batch.tenant), prefix=_ACCOUNT)
-    return [row["sk"].removeprefix(_ACCOUNT) for row in rows]
+    return sorted([API_ACCOUNT, *(row["sk"].removeprefix(_ACCOUNT) for row in rows)])
 
 
 def _window(batch: Batch) -> tuple[str, str]:

@@ -212,6 +212,16 @@ def job_message(tenant: TenantId, job_id: str, message_id: str) -> Key:
     return _pk(tenant, "JOB", job_id), f"MSG#{message_id}"
 
 
+def upload(tenant: TenantId, upload_id: str) -> Key:
+    """A mail the tenant's own system announced."""
+    return _pk(tenant, "UPLOAD", upload_id), "UPLOAD"
+
+
+def provider_message(tenant: TenantId, mail_id: str) -> Key:
+    """The Message-ID that a sending provider put in place of the mail's own."""
+    return _pk(tenant, "MAILID", mail_id), "MESSAGE"
+
+
 def unfiled(tenant: TenantId, entity_type: str, entity_id: str) -> str:
     """Messages a person took away from an entity, for good: its tombstones."""
     return _pk(tenant, "UNFILED", entity_type, entity_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ablage.accounts import Account
+from ablage.accounts import API_ACCOUNT, Account, api_account
 from ablage.addresses import Address, normalise
 from ablage.matching import IndexEntry, Knowledge, Parties, block_keys, index_keys, looked_up
 from ablage.messages import Entity
@@ -86,11 +86,13 @@ def read_accounts(
     table: Reader, wanted: Iterable[tuple[TenantId, str]]
 ) -> tuple[dict[tuple[TenantId, str], Account], dict[TenantId, Policy]]:
     """Configs of the accounts, and the policies of their tenants (defaults where none is set)."""
+    wanted = set(wanted)
     accounts = {keys.account(*one): one for one in wanted}
     policies = {keys.policy(tenant): tenant for tenant, _ in accounts.values()}
     items = table.batch_get([*accounts, *policies])
+    found = {o: account_from_item(*o, items[key]) for key, o in accounts.items() if key in items}
     return (
-        {one: account_from_item(*one, items[key]) for key, one in accounts.items() if key in items},
+        found | {one: api_account(one[0]) for one in wanted if one[1] == API_ACCOUNT},
         {tenant: policy_from_item(items.get(key)) for key, tenant in policies.items()},
     )
 

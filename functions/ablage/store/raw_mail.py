@@ -15,7 +15,7 @@ from ablage.store.quick_put import QuickPut
 from ablage.tenancy import TenantId
 
 _KEY = re.compile(
-    r"raw/(?P<retention>[0-9]+d)/(?P<tenant>[a-z0-9][a-z0-9_-]{0,63})/(?P<account>[A-Za-z0-9._:-]{1,128})"
+    r"raw/(?P<retention>[0-9]+d)/(?P<tenant>[a-z0-9][a-z0-9_-]{0,63})/(?P<account>@?[A-Za-z0-9._:-]{1,128})"
     r"/(?P<folder>[0-9a-f]{16})/(?P<uidvalidity>[0-9]{1,10})/(?P<uid>[0-9]{1,10})\.eml"
 )
 _FLAG = re.compile(r"[\x21-\x7e]{1,64}")

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage.filings import file_by_hand, mark_private, unfile, unmark_private
 from ablage.messages import Entity, Message
+from ablage.store import uploads
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
 from ablage.store.links import raw_link
@@ -45,7 +46,8 @@ def get_message(
     """One message: facts, text, attachments, where it lies, where it is filed, and why."""
     sight = find_sight(caller, message)
     read = _content(sight) if content else ContentView()
-    view = message_view(sight, read)
+    posted = uploads.external_ids(storage().table, caller.tenant, sight.message.copies)
+    view = message_view(sight, read, posted)
     name_entities(caller.tenant, view.filings)
     return answer(view, version=sight.message.version)
 
