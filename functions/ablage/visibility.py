@@ -58,13 +58,15 @@ class Sight:
     answer is made from it alone. `access`: of `headers` there is no body, snippet or bytes. `bcc`:
     Bcc is his to know. `bytes`: SHA-256 of the mails that lie in his own mailboxes; of others he is
     not told the fields that name a mailbox (`ablage.mail_redaction`). `hidden`: where it is filed
-    beyond what he sees."""
+    beyond what he sees. `is_variant`: he has other content in his mailbox, and that is all he
+    sees: nothing lets him change what the others have."""
 
     message: Message
     access: Access
     bcc: bool
     bytes: frozenset[str] = frozenset()
     hidden: frozenset[Entity] = frozenset()
+    is_variant: bool = False
 
 
 def see(viewer: Viewer, message: Message, accounts: Accounts) -> Sight | None:
@@ -88,7 +90,7 @@ def _seen(viewer: Viewer, message: Message, accounts: Accounts) -> Sight | None:
     shown = _shown_to_all(known, accounts)
     if theirs and shown != "full":
         variant = _as_variant(_redacted(known, accounts, viewed), theirs, is_shown=bool(shown))
-        return Sight(variant, "full", bcc, _bytes(theirs))
+        return Sight(variant, "full", bcc, _bytes(theirs), is_variant=True)
     if shown is None:
         return None
     redacted = _redacted(known, accounts, viewed)

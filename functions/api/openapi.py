@@ -23,6 +23,11 @@ invoices they belong to. Lists are `{items, next}`: pass `next` as `cursor` for 
 page may be short, only `next` says whether there is more. Errors are problem details (RFC 9457)
 with a stable `code`."""
 
+SCOPES = """Each operation names the scope it needs: `read`, `file` (filing by hand, syncing) or
+`manage` (mailboxes, contacts, policy). `mailboxes:all`, for servers, shows every mailbox's mail:
+other tokens show unfiled mail of the mailboxes whose owner or viewer their `sub` is, and filed mail
+as far as its mailboxes' `visibility` goes.""".replace("\n", " ")
+
 _CREATES = {
     "put_contact",
     "put_customer",
@@ -76,7 +81,7 @@ def description() -> dict[str, Any]:
             title=TITLE,
             version=VERSION,
             description=DESCRIPTION.replace("\n", " "),
-            security_schemes={SECURITY_SCHEME: HTTPBearer(bearerFormat="JWT")},
+            security_schemes={SECURITY_SCHEME: HTTPBearer(bearerFormat="JWT", description=SCOPES)},
         )
     )
     schemas = made["components"]["schemas"]

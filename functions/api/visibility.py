@@ -100,11 +100,25 @@ def find_content(caller: Caller, message_id: str) -> Sight:
 
 
 def find_message(caller: Caller, message_id: str) -> Message:
-    """The message as stored, for those who change it: never to be shown. Raises NotFound."""
+    """The message as stored, for those who change it: never to be shown. Raises NotFound, Forbidden
+    `variant_only`."""
     found = messages.get(storage().table, caller.tenant, message_id, now_epoch())
-    if found is None or seen(caller, found) is None:
+    sight = seen(caller, found) if found else None
+    if found is None or sight is None:
         raise NotFound("not_found", "There is no such message; unfiled mail expires.")
+    check_may_change(sight)
     return found
+
+
+def check_may_change(sight: Sight) -> None:
+    """A forged copy in one's own mailbox must not file, and so show, what is in another's. Raises
+    Forbidden `variant_only`."""
+    if sight.is_variant:
+        detail = (
+            "Your mailbox has other content under this mail's Message-ID: who sees the mail itself "
+            "may change where it is filed."
+        )
+        raise Forbidden("variant_only", detail)
 
 
 def shown(caller: Caller, changed: Message) -> Message:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
+from tests.support.aws_calls import aws_calls
 from tests.support.events import context, s3_created, sqs_event
 from tests.support.http_events import Client
 from tests.support.tenants import connect_account, index_contact
@@ -297,6 +298,24 @@ def test_a_forged_copy_opens_no_hidden_mail(house):
     )
 
 
+@pytest.mark.parametrize("annas", ["full", "viewers"])
+def test_who_has_only_a_forged_copy_cannot_file_the_mail_and_so_open_it(house, annas):
+    change("anna", visibility=annas)
+    message = arrive(house, 1, sender="stranger@x.de")
+    arrive(house, 1, account="ben", sender="stranger@x.de", body="Forged")
+    ben = Client("acme", "read file", "ben")
+
+    answers = [
+        ben("PUT", f"/v1/messages/{message}/filings/quote/q1"),
+        ben("DELETE", f"/v1/messages/{message}/filings/quote/q1"),
+        ben("PUT", f"/v1/messages/{message}/filings", {"keep": []}),
+        ben("PUT", f"/v1/messages/{message}/private"),
+    ]
+
+    assert {(answer.status, answer.code) for answer in answers} == {(403, "variant_only")}
+    assert subjects(SERVER, "quote/q1") == []
+
+
 def test_own_addresses_of_hidden_mailboxes_are_in_no_decision(house):
     index_contact(house, TENANT, "anna@own.de", "c-anna", [])
     change("anna", visibility="viewers")
@@ -309,6 +328,34 @@ def test_own_addresses_of_hidden_mailboxes_are_in_no_decision(house):
 
     assert "anna@own.de" in own
     assert "anna@own.de" not in theirs
+
+
+# ---- accounts ------------------------------------------------------------------------------------
+
+
+def test_what_an_account_knows_of_its_mail_is_for_viewers_and_managers(house):
+    index_contact(house, TENANT, "anna@own.de", "c-anna", [])
+    arrive(house, 1, sender="stranger@x.de")
+
+    def warned(client):
+        return [w["code"] for w in client("GET", "/v1/accounts/anna").json["warnings"]]
+
+    told = {kind for kind, client in (VIEWERS | OTHERS).items() if warned(client)}
+
+    assert told == {"owner", "viewer", "server", "manager"}
+
+
+def test_a_page_costs_one_read_of_rights_and_none_for_servers(house):
+    for number in (1, 2, 3):
+        arrive(house, number, account="anna" if number % 2 else "ben")
+    costs = []
+
+    for client in (OTHERS["user"], SERVER):
+        with aws_calls() as calls:
+            archive(client, labels="false")
+        costs.append(calls)
+
+    assert costs == [["dynamodb:Query", "dynamodb:BatchGetItem"], ["dynamodb:Query"]]
 
 
 # ---- lists ---------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ from api.schemas import (
     no_content,
 )
 from api.tenant import Calling
-from api.visibility import find_viewed_account
+from api.visibility import MANAGE, find_viewed_account, views
 from api.warnings import (
     account_warnings,
     alias_warnings,
@@ -117,8 +117,12 @@ def discover_account(body: DiscoverBody, caller: Calling) -> Response[DiscoveryV
 
 @operation("GET", "/v1/accounts/{account}", "read")
 def get_account(account: PathId, caller: Calling) -> Response[AccountDetail]:
-    """One mailbox: settings, status, warnings."""
-    return account_detail(connections.find_account(storage().table, caller.tenant, account))
+    """One mailbox: settings, status, warnings.
+
+    Warnings, and mails that could not be stored, are told to who sees its mail or manages it."""
+    found = connections.find_account(storage().table, caller.tenant, account)
+    is_told = views(caller, found) or MANAGE in caller.scopes
+    return account_detail(found, is_told=is_told)
 
 
 @operation("PATCH", "/v1/accounts/{account}", "manage")
@@ -219,7 +223,9 @@ def poll_now(account: Account) -> None:
     storage().queues.sync(account.tenant, poll)
 
 
-def account_detail(account: Account, status: int = 200) -> Response[AccountDetail]:
+def account_detail(
+    account: Account, status: int = 200, *, is_told: bool = True
+) -> Response[AccountDetail]:
     table = storage().table
     known = connections.states(table, account.tenant, [account.account_id])
     state = known.get(account.account_id)
@@ -228,10 +234,11 @@ def account_detail(account: Account, status: int = 200) -> Response[AccountDetai
     known_state = states.state_from_item(state) if state else AccountState()
     silence = silence_warnings(account, known_state.habit, known_state.code)
     hidden = hidden_mail_warnings(state)
-    parked = list(parked_mails(table, account))
+    parked = list(parked_mails(table, account)) if is_told else []
+    own = account_warnings(table, account) if is_told else []
     detail = AccountDetail(
         **view(account, state).model_dump(),
-        warnings=account_warnings(table, account) + suggested + hidden + silence + noted,
+        warnings=own + (suggested if is_told else []) + hidden + silence + noted,
         last_due_at=last_due(table, account, known_state),
         parked_count=len(parked),
         parked=parked[:MAILS_SHOWN],

@@ -16,7 +16,7 @@ from api.operations import operation
 from api.problems import about
 from api.schemas import Body, OpaqueId, answer
 from api.tenant import Calling, SecondsLeft
-from api.visibility import find_sight, shown
+from api.visibility import check_may_change, find_sight, shown
 
 
 class KeptEntity(Body):
@@ -38,6 +38,7 @@ def keep_filings(
 
     202: decided, and listed within minutes."""
     sight = find_sight(caller, message)
+    check_may_change(sight)
     found = sight.message
     keep = [_entity(kept, f"/keep/{number}") for number, kept in enumerate(body.keep)]
     for number, entity in enumerate(keep):
