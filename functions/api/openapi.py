@@ -41,6 +41,7 @@ _MAY_TAKE_LONGER = {
     "unfile_message",
     "mark_message_private",
     "unmark_message_private",
+    "review_message",
 }
 _MAY_START_A_JOB = {"delete_contact", "delete_customer"}
 _MAY_ASK_DNS = {"discover_account"}

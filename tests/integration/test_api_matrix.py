@@ -10,14 +10,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from infra.local import gateway
-from infra.local.http import Gateway
-from infra.local.intrinsics import Resolver
-from infra.local.resources import Properties
-from infra.local.runtime import Runtime
 from infra.local.tokens import AUDIENCE, ISSUER, SCOPES, Tokens
-from infra.local.translate import TEMPLATE, translate
-from infra.local.wiring import Function, api
 from tests.support.api_world import (
     CANARY,
     OWNER,
@@ -31,6 +24,7 @@ from tests.support.api_world import (
     stranger,
     unchanged_afterwards,
 )
+from tests.support.door import Door
 
 from api.routes import OPERATIONS
 
@@ -52,7 +46,7 @@ OWN_NAMES = {
 
 # ---- tokens --------------------------------------------------------------------------------------
 
-KEYS, FOREIGN_KEYS = Tokens(), Tokens()
+FOREIGN_KEYS = Tokens()
 
 
 def encoded(part):
@@ -64,74 +58,47 @@ def claims_of(token):
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
 
 
-def unsigned(_scope):
-    return f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{encoded(claims_of(KEYS.mint(OWNER)))}."
+def unsigned(keys, _scope):
+    return f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{encoded(claims_of(keys.mint(OWNER)))}."
 
 
-def signed_with_the_public_key(_scope):
-    public = KEYS._key.public_key()
+def signed_with_the_public_key(keys, _scope):
+    public = keys._key.public_key()
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(claims_of(KEYS.mint(OWNER)))}"
+    signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(claims_of(keys.mint(OWNER)))}"
     return f"{signed}.{encoded(hmac.new(pem, signed.encode(), hashlib.sha256).digest())}"
 
 
-def with_other_signature(_scope):
-    head, payload, signature = KEYS.mint(OWNER).split(".")
+def with_other_signature(keys, _scope):
+    head, payload, signature = keys.mint(OWNER).split(".")
     return f"{head}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
 
 
-def with_other_claims(_scope):
-    head, payload, signature = KEYS.mint("other").split(".")
+def with_other_claims(keys, _scope):
+    head, payload, signature = keys.mint("other").split(".")
     return f"{head}.{encoded(claims_of(f'.{payload}.') | {'tenant': OWNER})}.{signature}"
 
 
 BAD_TOKENS = {
-    "anonymous": (401, lambda _: ""),
-    "no token": (401, lambda _: "x.y.z"),
-    "expired": (401, lambda _: KEYS.mint(OWNER, lifetime=-60)),
-    "without an end": (401, lambda _: KEYS.mint(OWNER, exp=None)),
-    "not yet": (401, lambda _: KEYS.mint(OWNER, nbf=4_000_000_000)),
-    "wrong audience": (401, lambda _: KEYS.mint(OWNER, aud=f"{AUDIENCE}x")),
-    "no audience": (401, lambda _: KEYS.mint(OWNER, aud=None)),
-    "wrong issuer": (401, lambda _: KEYS.mint(OWNER, iss=f"{ISSUER}/x")),
+    "anonymous": (401, lambda _, __: ""),
+    "no token": (401, lambda _, __: "x.y.z"),
+    "expired": (401, lambda keys, _: keys.mint(OWNER, lifetime=-60)),
+    "without an end": (401, lambda keys, _: keys.mint(OWNER, exp=None)),
+    "not yet": (401, lambda keys, _: keys.mint(OWNER, nbf=4_000_000_000)),
+    "wrong audience": (401, lambda keys, _: keys.mint(OWNER, aud=f"{AUDIENCE}x")),
+    "no audience": (401, lambda keys, _: keys.mint(OWNER, aud=None)),
+    "wrong issuer": (401, lambda keys, _: keys.mint(OWNER, iss=f"{ISSUER}/x")),
     "alg none": (401, unsigned),
     "HS256 with the public key": (401, signed_with_the_public_key),
-    "another's key": (401, lambda _: FOREIGN_KEYS.mint(OWNER)),
+    "another's key": (401, lambda _, __: FOREIGN_KEYS.mint(OWNER)),
     "tampered signature": (401, with_other_signature),
     "tampered claims": (401, with_other_claims),
-    "other scopes": (403, lambda scope: KEYS.mint(OWNER, {*SCOPES} - {scope})),
-    "no scope": (403, lambda _: KEYS.mint(OWNER, ())),
-    "no tenant": (403, lambda _: KEYS.mint(None)),
+    "other scopes": (403, lambda keys, scope: keys.mint(OWNER, {*SCOPES} - {scope})),
+    "no scope": (403, lambda keys, _: keys.mint(OWNER, ())),
+    "no tenant": (403, lambda keys, _: keys.mint(None)),
 }
-
-
-class Door:
-    """The gateway over the template's routes, without a stack; `reached` are the events that
-    passed its check."""
-
-    def __init__(self):
-        template = translate(TEMPLATE)
-        parameters = {"JwtIssuer": KEYS.issuer, "JwtAudience": KEYS.audience}
-        resolver = Resolver(template, parameters)
-        given = Properties("HttpApi", template["Resources"]["HttpApi"]["Properties"])
-        routes = api(given, resolver)
-        (name,) = {route.function for route in routes.routes}
-        functions = {name: Function(name, "api.handler.lambda_handler", 29, 1024, {})}
-        self.reached = []
-        self._gateway = Gateway(routes, KEYS, Runtime(functions, TEMPLATE, {name: self._handle}))
-
-    def _handle(self, event, context):
-        from api.handler import lambda_handler  # noqa: PLC0415  after the environment is set
-
-        self.reached.append(event)
-        return lambda_handler(event, context)
-
-    def __call__(self, known, path, token):
-        headers = [("authorization", f"Bearer {token}")] if token else []
-        request = gateway.request(known.method, path, headers, b"", "192.0.2.1")
-        return self._gateway.answer(request)
 
 
 @pytest.fixture(scope="module")
@@ -144,22 +111,24 @@ def test_no_bad_token_gets_anywhere(known, door, world):
     case = world.cases(known.path)[0]
 
     for kind, (status, make) in BAD_TOKENS.items():
-        token = make(known.scope)
-        real = door(known, known.path.format(**case.real), token)
-        ghost = door(known, known.path.format(**case.ghost), token)
+        token = make(door.tokens, known.scope)
+        real = door(known.method, known.path.format(**case.real), token)
+        ghost = door(known.method, known.path.format(**case.ghost), token)
 
         assert (real.status, ghost.status) == (status, status), kind
         assert real.body == ghost.body, kind
-    assert {
-        told["requestContext"]["authorizer"]["jwt"]["claims"].get("tenant") for told in door.reached
-    } <= {None}
+    assert [event for event in door.reached if "tenant" in claims_reached(event)] == []
+
+
+def claims_reached(event):
+    return event["requestContext"]["authorizer"]["jwt"]["claims"]
 
 
 @pytest.mark.usefixtures("world")
 def test_a_good_token_passes_the_same_door(door):
     (known,) = [known for known in OPERATIONS if known.path == "/v1/me"]
 
-    assert door(known, known.path, KEYS.mint(OWNER)).status == 200
+    assert door(known.method, known.path, door.tokens.mint(OWNER)).status == 200
     door.reached.clear()
 
 
