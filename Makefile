@@ -6,7 +6,7 @@ SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
 FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction
 
-.PHONY: demo serve trace smoke test coverage fuzz bench bench-cost lint lint-sam format package
+.PHONY: client demo serve trace smoke test coverage fuzz bench bench-cost lint lint-sam format package
 .DEFAULT_GOAL := test
 
 # MAIL and PORT count on make's command line only: login shells export a MAIL of their own.
@@ -63,6 +63,11 @@ package: $(VENV)  ## what Lambda gets, in build/functions; PYTHON313=... names a
 	  $(MAKE) --no-print-directory -C functions build-$$function PYTHON="$(CURDIR)/$(BIN)/python" \
 	    ARTIFACTS_DIR="$(CURDIR)/build/functions/$$function" || exit 1; \
 	done
+
+client: $(VENV)  ## a typed Python client of the API, in build/ablage_client
+	@mkdir -p build && printf '%s\n' 'package_name_override: ablage_client' 'post_hooks: []' > build/client.yml
+	$(BIN)/openapi-python-client generate --path docs/openapi.json --config build/client.yml \
+	  --meta none --output-path build/ablage_client --overwrite --fail-on-warning
 
 $(VENV): pyproject.toml functions/requirements.txt
 	@echo "fetching the pinned packages into .venv: a minute or so, once"

@@ -114,7 +114,7 @@ class AccountPatch(AccountSettings):
     version: StrictInt | None = Field(default=None, description="As If-Match.")
 
 
-class FilingView(BaseModel):
+class AutomaticFilingView(BaseModel):
     enabled: bool
     since: str | None
 
@@ -128,7 +128,7 @@ class AccountView(BaseModel):
     username: str
     delegate: str | None = Field(description="Who signs in for a shared mailbox.")
     sync: bool
-    automatic_filing: FilingView
+    automatic_filing: AutomaticFilingView
     sync_since: str | None
     owner: str | None
     viewers: list[str]

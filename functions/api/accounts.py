@@ -20,7 +20,7 @@ from api.account_schemas import (
     AccountPatch,
     AccountView,
     AutomaticFiling,
-    FilingView,
+    AutomaticFilingView,
     MailSettings,
 )
 from api.clock import now, now_text, utc_text
@@ -218,7 +218,9 @@ def view(account: Account, state: Item | None) -> AccountView:
         username=account.username,
         delegate=account.delegate,
         sync=account.sync,
-        automatic_filing=FilingView(enabled=account.filing_enabled, since=account.filing_since),
+        automatic_filing=AutomaticFilingView(
+            enabled=account.filing_enabled, since=account.filing_since
+        ),
         sync_since=account.sync_since,
         owner=account.owner,
         viewers=list(account.viewers),

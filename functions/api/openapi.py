@@ -43,7 +43,7 @@ _MAY_TAKE_LONGER = {
     "unmark_message_private",
     "review_message",
 }
-_MAY_START_A_JOB = {"delete_contact", "delete_customer"}
+_MAY_START_A_JOB = {"delete_contact", "delete_customer", "delete_record"}
 _MAY_ASK_DNS = {"discover_account"}
 
 
@@ -106,18 +106,23 @@ def _responses(operation: dict[str, Any]) -> dict[str, Any]:
         if status not in ("422", "500")
     }
     if "204" in good:
-        content = good["204"].pop("content", None)
+        good["204"].pop("content", None)
         if operation["operationId"] in _MAY_START_A_JOB:
-            good["202"] = {"description": "A job does it", "content": content}
+            good["202"] = _answer("A job does it", "JobView")
+            good["200"] = _answer("Came too late: nothing was changed", "StaleView")
     if operation["operationId"] in _CREATES:
         good["201"] = good["200"] | {"description": "Created"}
     if operation["operationId"] in _MAY_ASK_DNS:
         good["202"] = good["200"] | {"description": "A job asks DNS"}
     if operation["operationId"] in _MAY_TAKE_LONGER:
         good["202"] = good["200" if "200" in good else "204"] | {"description": "Listed soon"}
-    schema = {"$ref": "#/components/schemas/Problem"}
-    problem = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": schema}}}
+    problem = _answer("Problem", "Problem", CONTENT_TYPE)
     return dict(sorted(good.items())) | {"4XX": problem, "5XX": problem}
+
+
+def _answer(description: str, schema: str, media_type: str = "application/json") -> dict[str, Any]:
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
 
 
 def text() -> str:
