@@ -10,8 +10,8 @@ from ablage import source_versions
 from ablage.messages import Entity
 from ablage.record_bodies import RecordWriting
 from ablage.records import Record
-from ablage.store import records
-from ablage.store.records import Saved
+from ablage.store import record_writes
+from ablage.store.record_writes import Saved
 from ablage.store.storage import storage
 from api.clock import now_epoch
 from api.routes.jobs import JobView, deleted, work_off
@@ -59,7 +59,7 @@ def put_record(caller: Caller, entity: Entity, body: RecordWriting, if_match: st
         check_version(standing.version if standing else 0, expected)
 
     wanted = body.record(caller.tenant, entity)
-    saved = records.save_record(storage(), wanted, check, caller.subject, shows=body.shows)
+    saved = record_writes.save_record(storage(), wanted, check, caller.subject, shows=body.shows)
     if saved.backfill:
         work_off(caller.tenant, saved.backfill)
     return saved
@@ -93,7 +93,7 @@ def delete_record(
 ) -> Response[JobView | StaleView | None]:
     """204; 202 with the job that takes the archive apart; 200 where it came too late."""
     expected = expected_version(if_match)
-    done = records.delete_record(
+    done = record_writes.delete_record(
         storage(),
         caller.tenant,
         entity,

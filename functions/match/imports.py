@@ -26,7 +26,7 @@ from ablage.store.import_files import ImportFiles
 from ablage.store.jobs import CLAIM_SECONDS
 from ablage.store.projection import is_live
 from ablage.store.record_items import Outcome, apply_item
-from ablage.store.records import delete_record
+from ablage.store.record_writes import delete_record
 from ablage.store.storage import Storage
 from ablage.strict_json import read_json
 

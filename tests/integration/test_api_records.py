@@ -9,7 +9,7 @@ from tests.support.stored_mail import arrive, work_off
 from tests.support.tenants import connect_account
 
 from ablage.store import keys
-from ablage.store.records import DELETED_SECONDS
+from ablage.store.record_writes import DELETED_SECONDS
 from ablage.tenancy import TenantId
 
 acme, other = Client("acme"), Client("other")

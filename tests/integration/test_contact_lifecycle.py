@@ -10,7 +10,7 @@ from tests.support.tenants import connect_account
 
 from ablage.errors import InvalidInput
 from ablage.records import joined, new_contact
-from ablage.store import jobs, keys, messages, records
+from ablage.store import jobs, keys, messages, record_writes
 from ablage.store.due import waiting
 from ablage.tenancy import TenantId
 from match.file_message import file_message, know
@@ -147,7 +147,7 @@ def test_a_merge_that_cannot_be_is_refused(company):
 def test_a_killed_writers_back_filling_is_started_by_the_repair(company):
     arrive(company, 2, "new@kunde.de", "anna@own.de")
     wanted = new_contact(ACME, "c3", "New", ["new@kunde.de"], [])
-    saved = records.save_record(company, wanted, lambda standing: None)
+    saved = record_writes.save_record(company, wanted, lambda standing: None)
     key, job = keys.record(ACME, "contact", "c3"), saved.backfill
     assert job
     company.table.delete(keys.job(ACME, job))
@@ -157,7 +157,7 @@ def test_a_killed_writers_back_filling_is_started_by_the_repair(company):
         values={":yes": True, ":none": {"keys": [], "parents": []}},
     )
 
-    records.repair_record(company, ACME, wanted.entity)
+    record_writes.repair_record(company, ACME, wanted.entity)
 
     assert jobs.get(company.table, ACME, job).kind == "backfill_contact"
 

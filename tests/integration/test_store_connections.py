@@ -10,7 +10,7 @@ from ablage.accounts import Account
 from ablage.errors import Conflict
 from ablage.messages import Entity
 from ablage.records import new_contact, new_record
-from ablage.store import address_index, connections, keys, records
+from ablage.store import address_index, connections, keys, record_writes
 from ablage.store.aws import client
 from ablage.store.repairs import repair_rows
 from ablage.tenancy import TenantId
@@ -129,14 +129,14 @@ def test_match_finishes_what_a_killed_call_left(aws, kind):
             {"account": "anna"},
         ),
         "contact": (
-            lambda: records.save_record(
+            lambda: record_writes.save_record(
                 aws, new_contact(ACME, "c-1", "", ["anna@firma.de"], []), lambda _: None
             ),
             keys.record(ACME, "contact", "c-1"),
             {"record": "contact#c-1"},
         ),
         "customer": (
-            lambda: records.save_record(
+            lambda: record_writes.save_record(
                 aws,
                 new_record(ACME, Entity("customer", "K1"), "", ["anna@firma.de"]),
                 lambda _: None,

@@ -9,7 +9,7 @@ from tests.support.tenants import index_many_contacts
 from ablage.errors import NotFound
 from ablage.messages import Entity
 from ablage.records import new_contact, new_record
-from ablage.store import address_index, keys, projection, records
+from ablage.store import address_index, keys, projection, record_writes, records
 from ablage.store.aws import client
 from ablage.store.repairs import repair_rows
 from ablage.tenancy import TenantId
@@ -22,12 +22,12 @@ NOW = 1_795_489_200
 
 def put(aws, contact_id="c-1", addresses=(), groups=(), tenant=ACME):
     wanted = new_contact(tenant, contact_id, "Max", list(addresses), list(groups))
-    return records.save_record(aws, wanted, lambda _: None)
+    return record_writes.save_record(aws, wanted, lambda _: None)
 
 
 def put_customer(aws, customer_id, addresses=(), tenant=ACME):
     wanted = new_record(tenant, Entity("customer", customer_id), "Kunde", list(addresses))
-    return records.save_record(aws, wanted, lambda _: None)
+    return record_writes.save_record(aws, wanted, lambda _: None)
 
 
 def indexed(aws, tenant=ACME):
@@ -91,7 +91,7 @@ def test_equal_ids_of_two_tenants_have_rows_of_their_own(aws):
     put(aws, "c-1", ["a@x.de"], ["K1"])
     put(aws, "c-1", ["b@x.de"], ["K2"], OTHER)
 
-    records.delete_record(aws, OTHER, C1, NOW)
+    record_writes.delete_record(aws, OTHER, C1, NOW)
 
     assert_rows_are_the_truth(aws)
     assert indexed(aws, OTHER) == {}
@@ -108,7 +108,7 @@ def test_a_settled_contact_owes_nothing(aws):
 def test_a_deleted_contact_keeps_no_name_and_no_address(aws):
     put(aws, "c-1", ["a@x.de"], ["K1"])
 
-    records.delete_record(aws, ACME, C1, NOW)
+    record_writes.delete_record(aws, ACME, C1, NOW)
 
     item = aws.table.get(keys.record(ACME, "contact", "c-1"))
     assert set(item) == {"pk", "sk", "schema", "version", "deleted", "expires"}
@@ -122,7 +122,7 @@ STORIES = {
     ),
     "delete": (
         [("a@x.de", "b@x.de"), ("K1", "K2")],
-        lambda aws: records.delete_record(aws, ACME, C1, NOW),
+        lambda aws: record_writes.delete_record(aws, ACME, C1, NOW),
     ),
 }
 
@@ -157,7 +157,7 @@ def test_killed_at_any_call_a_repair_finishes_it(aws, story):
 
 def forget_contact(aws):
     if records.get_record(aws.table, ACME, C1):
-        records.delete_record(aws, ACME, C1, NOW)
+        record_writes.delete_record(aws, ACME, C1, NOW)
 
 
 def test_a_repair_was_asked_for_before_anything_was_written(aws):
@@ -210,10 +210,10 @@ def test_of_source_versions_written_at_once_the_newest_stays(aws, seed):
     def write(number):
         source = f"0#{number:018d}"
         if number == deletes:
-            records.delete_record(aws, ACME, C1, NOW, source=source)
+            record_writes.delete_record(aws, ACME, C1, NOW, source=source)
             return
         wanted = new_contact(ACME, "c-1", "Max", [ADDRESSES[number % 4]], source=source)
-        records.save_record(aws, wanted, lambda _: None)
+        record_writes.save_record(aws, wanted, lambda _: None)
 
     writers = [scheduler.start(lambda n=number: write(n)) for number in order]
     while writers:
@@ -249,7 +249,7 @@ def test_contacts_leave_a_deleted_customer(aws):
     put(aws, "c-2", ["b@x.de"], ["K1"])
     put_customer(aws, "K1", ["d@x.de"])
 
-    records.delete_record(aws, ACME, K1, NOW)
+    record_writes.delete_record(aws, ACME, K1, NOW)
 
     assert indexed(aws) == {"a@x.de": ({"c-1": ("K2",)}, set()), "b@x.de": ({"c-2": ()}, set())}
     assert members(aws)["K1"] == ()
@@ -261,7 +261,7 @@ def test_killed_while_contacts_leave_a_repair_finishes_it(aws):
     while True:
         put(aws, "c-1", ["a@x.de"], ["K1", "K2"])
         put_customer(aws, "K1", ["d@x.de"])
-        writer = scheduler.start(lambda: records.delete_record(aws, ACME, K1, NOW))
+        writer = scheduler.start(lambda: record_writes.delete_record(aws, ACME, K1, NOW))
         for _ in range(calls):
             writer.step()
             if writer.ended:

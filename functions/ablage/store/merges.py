@@ -7,7 +7,8 @@ from ablage.messages import Entity
 from ablage.records import CONTACT, Record, joined
 from ablage.store import owed_batches, projection
 from ablage.store.owed_batches import owed
-from ablage.store.records import SCHEMA, record_item, record_key, standing_record, write_item
+from ablage.store.record_writes import write_item
+from ablage.store.records import SCHEMA, record_item, record_key, standing_record
 from ablage.store.storage import Storage
 from ablage.store.table import Item, Table
 from ablage.tenancy import TenantId

@@ -6,7 +6,7 @@ from ablage.errors import AblageError
 from ablage.messages import Entity
 from ablage.record_bodies import ItemsOf, RecordItem, entity_of, object_of
 from ablage.records import Record
-from ablage.store.records import delete_record, save_record
+from ablage.store.record_writes import delete_record, save_record
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 

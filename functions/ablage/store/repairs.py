@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ablage.messages import Entity
 from ablage.store.connections import repair_account
-from ablage.store.records import repair_record
+from ablage.store.record_writes import repair_record
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 
