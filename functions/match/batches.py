@@ -14,6 +14,7 @@ from ablage import batches as kinds
 from ablage.batches import becomes, ledger, marked
 from ablage.change import change
 from ablage.errors import AblageError, Conflict
+from ablage.exports import EXPORT
 from ablage.imports import IMPORT
 from ablage.messages import Message
 from ablage.store import batches, messages
@@ -53,6 +54,10 @@ def run_batch(
         from match.imports import run_import  # noqa: PLC0415  its models cost 30 ms of cold start
 
         return run_import(storage, batch, int(now()), ends)
+    if batch.kind == EXPORT:
+        from match.exports import run_export  # noqa: PLC0415  zipfile, for exports alone
+
+        return run_export(storage, batch, int(now()), ends)
     return _Slice(storage, batch, int(now()), ends).run()
 
 

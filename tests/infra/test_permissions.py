@@ -115,6 +115,7 @@ class Walk:
         (entry,) = self.call("GET", "/v1/archives/customer/k1")["items"]
         self.by_hand(entry["message"])
         self.stack.drain(delays=True)
+        self.export()
         self.post()
         self.look_back()
         self.import_contacts()
@@ -133,6 +134,14 @@ class Walk:
         with urllib.request.urlopen(link, timeout=30) as answer:
             assert answer.read() == MAIL
         self.token = wide
+
+    def export(self) -> None:
+        asked = {"entity_type": "customer", "entity_id": "k1"}
+        job = self.call("POST", "/v1/exports", asked)
+        self.stack.drain()
+        url = self.call("GET", f"/v1/jobs/{job['id']}")["result_url"]
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert answer.read(4) == b"PK\x03\x04"
 
     def post(self) -> None:
         """A mail of the tenant's own system: announced, uploaded, matched, found."""
@@ -335,7 +344,7 @@ def test_the_data_role_s_conditions_hold_for_every_call_of_the_walk(
 
     assert partitions
     assert {pk for pk in partitions if not pk.startswith("T#acme#")} <= {"DISPATCH"}
-    allowed = r"(raw/(30d|90d|365d)|archive|parts|imports)/acme/.+"
+    allowed = r"(raw/(30d|90d|365d)|archive|parts|imports|exports)/acme/.+"
     assert objects
     assert all(re.fullmatch(allowed, key) for key in objects)
     assert {service for service, _ in acting} == {"dynamodb", "s3"}

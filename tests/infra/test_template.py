@@ -75,6 +75,7 @@ manage PUT    /v1/records/{entity_type}/{entity_id}
 read   GET    /v1/records/{entity_type}/{entity_id}
 manage DELETE /v1/records/{entity_type}/{entity_id}
 manage POST   /v1/contacts/{contact}/merge
+read   POST   /v1/exports
 read   POST   /v1/previews
 manage POST   /v1/batches
 manage POST   /v1/batches/{job}/undo
@@ -184,6 +185,7 @@ def test_the_api_reaches_data_through_a_role_that_is_one_tenant_s() -> None:
         f"${{ArchiveBucket.Arn}}/archive/{tag}/*",
         f"${{ArchiveBucket.Arn}}/parts/{tag}/*",
         f"${{ArchiveBucket.Arn}}/imports/{tag}/*",
+        f"${{ArchiveBucket.Arn}}/exports/{tag}/*",
     }
     assert not any("*/" in place for place in objects)  # it would span other tenants' prefixes
 
@@ -330,10 +332,11 @@ def test_unfiled_mail_expires_by_its_class_and_unfinished_uploads_after_a_day() 
         ]
 
 
-def test_the_archive_never_expires_but_for_imports_and_parts_taken_out() -> None:
+def test_the_archive_never_expires_but_for_imports_exports_and_parts_taken_out() -> None:
     rules = properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"]
 
     assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == [
+        "exports/",
         "imports/",
         "parts/",
     ]

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ READY_SECONDS = 60
 MARK = "<!-- run by tests/integration/test_readme.py -->\n"
 WHY = "<!-- run by tests/integration/test_readme.py, after the lines above -->\n"
 MANY = "<!-- run by tests/integration/test_readme.py, last -->\n"
+OWN = "<!-- run by tests/integration/test_readme.py, at the end -->\n"
 
 
 @dataclass
@@ -101,6 +103,7 @@ def get(url: str, token: str = "", body: object = None) -> tuple[int, bytes]:
 def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -> None:
     script = (
         f"set -euo pipefail\n{curl_lines()}echo why\n{curl_lines(WHY)}echo many\n{curl_lines(MANY)}"
+        f"echo own\n{curl_lines(OWN)}"
     )
 
     ran = subprocess.run(
@@ -114,7 +117,12 @@ def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     filed, _, more = ran.stdout.partition("\nwhy\n")
-    why, _, many = more.partition("\nmany\n")
+    why, _, last = more.partition("\nmany\n")
+    many, _, own = last.partition("\nown\n")
+    assert "Angebot 18" in own
+    with zipfile.ZipFile(serving.folder / "Q-18.zip") as archive:
+        (name,) = [name for name in archive.namelist() if name.startswith("messages/")]
+        assert archive.read(name) == (serving.folder / "offer.eml").read_bytes()
     imported = json.loads(many.splitlines()[-1])
     assert (imported["total"], imported["failed"], imported["result"]) == (1, 0, {"updated": 1})
     assert imported["result_url"].startswith(serving.told["base_url"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ablage.errors import Gone
+from ablage.errors import Gone, NotFound
 from ablage.limits import BODY_BYTES
 from ablage.mail_redaction import without_mailbox_fields
 from ablage.messages import CONTENT_DIGITS, Message
@@ -35,11 +35,32 @@ def raw_link(storage: Storage, s3: Any, sight: Sight) -> str:
     for place in _places(storage, sight.message):
         if place.sha256 in sight.bytes and (place.is_kept or exists(s3, place.bucket, place.key)):
             return _link(s3, place)
-    if sight.message.facts.size > BODY_BYTES:
-        raise Gone("body_too_large", "The mail is too large to be copied without its Bcc.")
-    raw = without_mailbox_fields(read_content(storage, sight.message))
+    raw = _without_mailboxes(storage, sight.message)
     key = part_key(sight.message, sha256(raw).hexdigest())
     return derived_link(storage, s3, key, raw, _SAVED)
+
+
+def seen_bytes(storage: Storage, sight: Sight) -> tuple[bytes, bool]:
+    """What `raw_link` leads to, and whether it is a copy without what names other mailboxes. Raises
+    Gone `raw_expired`, `body_too_large`."""
+    message = sight.message
+    main = message.digest[:CONTENT_DIGITS]
+    kept = sorted(message.archived.items(), key=lambda one: one[0] != main)
+    for sha in (sha for _, sha in kept if sha in sight.bytes):
+        return storage.archive.read(message.tenant, message.message_id, sha), False
+    for copy in sorted(message.copies, key=lambda copy: copy.digest != message.digest):
+        if copy.sha256 in sight.bytes:
+            try:
+                return storage.raw.get(raw_key(message.tenant, copy))[0], False
+            except NotFound:
+                continue
+    return _without_mailboxes(storage, message), True
+
+
+def _without_mailboxes(storage: Storage, message: Message) -> bytes:
+    if message.facts.size > BODY_BYTES:
+        raise Gone("body_too_large", "The mail is too large to be copied without its Bcc.")
+    return without_mailbox_fields(read_content(storage, message))
 
 
 def _places(storage: Storage, message: Message) -> Iterator[_Place]:

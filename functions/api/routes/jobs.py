@@ -9,8 +9,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
+from ablage.exports import EXPORT
 from ablage.imports import IMPORT
-from ablage.store import accounts, connections, jobs, rates
+from ablage.store import accounts, batches, connections, jobs, rates
+from ablage.store.export_files import ExportFiles
 from ablage.store.import_files import ImportFiles
 from ablage.store.jobs import Job
 from ablage.store.rates import Rate
@@ -23,7 +25,7 @@ from api.job_start import start_job
 from api.operations import operation
 from api.schemas import PathId, answer
 from api.tenant import Caller, Calling
-from api.visibility import MANAGE, find_viewed_account, viewer
+from api.visibility import MANAGE, find_viewed_account, sees_all, viewer
 
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
@@ -38,7 +40,7 @@ CHECKS_OF_TENANT = Rate(20, 86400)
 class JobView(BaseModel):
     id: str
     kind: str = Field(
-        description="check, folders, sync, discover, revoke, import, or the kind of a batch."
+        description="check, folders, sync, discover, revoke, import, export, or a batch's kind."
     )
     account: str = Field(description="Empty for a discovery, or a batch over all accounts.")
     state: str = Field(
@@ -96,7 +98,13 @@ def get_job(job: PathId, caller: Calling) -> JobView:
 
 
 def _check_may_see(caller: Caller, job: Job) -> None:
-    """A mailbox's jobs tell of its mail; who manages mailboxes starts some himself, and hears."""
+    """A mailbox's jobs tell of its mail; who manages mailboxes starts some himself, and hears. An
+    export is for whoever asked for it alone."""
+    if job.kind == EXPORT:
+        asked = batches.get(storage().table, caller.tenant, job.job_id)
+        theirs = asked.by == caller.subject
+        if not theirs or (asked.arguments["all_mailboxes"] and not sees_all(caller)):
+            raise jobs.unknown()
     if job.account_id and MANAGE not in caller.scopes:
         known = accounts.get_account(storage().table, caller.tenant, job.account_id)
         if not viewer(caller).views(known):
@@ -141,11 +149,19 @@ def job_view(job: Job) -> JobView:
     )
 
 
+def _own_url(job: Job) -> str:
+    return f"/v1/jobs/{job.job_id}"
+
+
 def _result_url(job: Job) -> str:
-    """Of an import that is done a link to the results of its lines, valid for a minute."""
+    """Of an import that is done a link to the results of its lines, of an export to its zip file,
+    valid for a minute."""
     if job.kind == IMPORT and job.state == "done":
         return ImportFiles(storage().archive, job.tenant, job.job_id).results_link()
+    if job.kind == EXPORT and job.state == "done":
+        files = ExportFiles(storage().archive, job.tenant, job.job_id)
+        return files.link(f"export-{job.job_id}.zip") if files.is_there() else _own_url(job)
     if job.kind in KINDS or not job.account_id:
-        return f"/v1/jobs/{job.job_id}"
+        return _own_url(job)
     where = {"sync": "/messages", "folders": "/folders"}.get(job.kind, "")
     return f"/v1/accounts/{job.account_id}{where}"
