@@ -14,10 +14,14 @@ _CHARSET = re.compile(r"(?:^|[;\s])charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 
 
-def check_body(event: dict[str, Any], limit: int = limits.REQUEST_BYTES) -> None:
-    """Puts the decoded text back into the event. `limit` in bytes.
+def check_body(
+    event: dict[str, Any], limit: int = limits.REQUEST_BYTES, *, is_read: bool = True
+) -> None:
+    """Puts the decoded text back into the event. `limit` in bytes. Where no body `is_read`, one
+    with fields is refused: what they ask for would not be done.
 
-    Raises Refused 413 `body_too_large`, 415 `unsupported_media_type`, 400 `malformed_json`.
+    Raises Refused 413 `body_too_large`, 415 `unsupported_media_type`, 400 `malformed_json`, 422
+    `unknown_field`.
     """
     body = event.get("body")
     if not body:
@@ -28,7 +32,10 @@ def check_body(event: dict[str, Any], limit: int = limits.REQUEST_BYTES) -> None
     text = _text(body, encoded=bool(event.get("isBase64Encoded")))
     if len(text.encode(errors="replace")) > limit:
         raise _too_large(limit)
-    _check_json(text)
+    fields = _fields(text)
+    if fields and not is_read:
+        field = next(iter(fields)).replace("~", "~0").replace("/", "~1")
+        raise InvalidInput("unknown_field", "This route takes no body; remove it.", f"/{field}")
     event["body"], event["isBase64Encoded"] = text, False
     others = {n: v for n, v in (event.get("headers") or {}).items() if n.lower() != "content-type"}
     event["headers"] = others | {"content-type": "application/json"}  # the resolver minds its case
@@ -61,13 +68,14 @@ def _text(body: str, *, encoded: bool) -> str:
         raise _malformed("The body is not UTF-8.") from error
 
 
-def _check_json(text: str) -> None:
+def _fields(text: str) -> dict[str, Any]:
     try:
         value = read_json(text)
     except ValueError as error:
         raise _malformed("The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise _malformed("The body must be a JSON object.")
+    return value
 
 
 def _malformed(detail: str) -> Refused:

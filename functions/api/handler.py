@@ -102,7 +102,7 @@ def _admitted(
     event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
 ) -> dict[str, Any]:
     allowances().take(caller.tenant, operation, now_epoch())
-    check_body(event, operation.body_bytes)
+    check_body(event, operation.body_bytes, is_read=operation.has_body)
     check_query(event, operation.queries)
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     app.context |= {"caller": caller, "seconds": left}

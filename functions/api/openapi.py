@@ -31,6 +31,7 @@ as far as its mailboxes' `visibility` goes.""".replace("\n", " ")
 _CREATES = {
     "put_contact",
     "put_customer",
+    "put_record",
     "connect_account",
     "add_to_blocklist",
     "post_message",

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Param, Query
+from pydantic import BaseModel
 
 from ablage.limits import REQUEST_BYTES
 from api.problems import Refused
@@ -21,8 +22,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True)
 class Operation:
     """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` and `headers` are the parameters it
-    takes, `body_bytes` how long a body; `is_replayed` where an answer may be kept to be given
-    again."""
+    takes, `has_body` whether a body, of `body_bytes`; `is_replayed` where an answer may be kept to
+    be given again."""
 
     method: str
     path: str
@@ -31,6 +32,7 @@ class Operation:
     headers: frozenset[str] = frozenset()
     body_bytes: int = REQUEST_BYTES
     is_replayed: bool = True
+    has_body: bool = False
 
     def matches(self, path: str) -> bool:
         parts, asked = self.path.split("/"), path.split("/")
@@ -58,7 +60,12 @@ def operation(
 
     def register(handler: Handler) -> Handler:
         OPERATIONS.append(
-            replace(known, queries=_names(handler, Query), headers=_names(handler, Header))
+            replace(
+                known,
+                queries=_names(handler, Query),
+                headers=_names(handler, Header),
+                has_body=_has_body(handler),
+            )
         )
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         router.route(
@@ -85,6 +92,12 @@ def _names(handler: Callable[..., Any], kind: type[Param]) -> frozenset[str]:
         for known in get_args(hint)[1:]
         if isinstance(known, kind)
     )
+
+
+def _has_body(handler: Callable[..., Any]) -> bool:
+    hints = get_type_hints(handler)
+    hints.pop("return", None)
+    return any(isinstance(hint, type) and issubclass(hint, BaseModel) for hint in hints.values())
 
 
 def find(method: str, path: str) -> Operation:
