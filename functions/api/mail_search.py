@@ -6,7 +6,6 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from ablage.accounts import API_ACCOUNT
 from ablage.addresses import normalise
 from ablage.messages import Message, message_id, utc_text
 from ablage.store import messages, trace, uploads
@@ -43,12 +42,12 @@ def search_mail(
     until: datetime | None = None,
 ) -> tuple[list[Message], Search]:
     """By the id that Message-ID, From and Date make, or that the sending provider gave; else in the
-    overviews of these accounts, and among what lies in no mailbox."""
+    overviews of these accounts: what lies in no mailbox has one too, API_ACCOUNT's."""
     found = _computed(caller, mail_id, sender, date) or _replaced(caller, mail_id)
     searched = Search((), 0, more=False)
     if not found:
-        table, ids = storage().table, [*account_ids, API_ACCOUNT]
-        searched = trace.search(table, caller.tenant, ids, mail_id, _window(date, until))
+        table, window = storage().table, _window(date, until)
+        searched = trace.search(table, caller.tenant, account_ids, mail_id, window)
         found = trace.read_messages(table, caller.tenant, searched.found, mail_id, now_epoch())
     return found, searched
 

@@ -205,6 +205,8 @@ def test_messages_are_found_by_external_id_and_message_id(house):
         assert other("GET", "/v1/messages", query=query).json["items"] == []
     (walk,) = acme("GET", "/v1/trace", query={"message_id": "m1@erp"}).json["items"]
     assert "own system" in walk["steps"][0]["explanation"]
+    in_anna = {"message_id": "m1@erp", "account": "anna"}
+    assert acme("GET", "/v1/trace", query=in_anna).json["items"] == []
 
 
 def test_whoever_may_not_see_a_message_does_not_find_it(house):

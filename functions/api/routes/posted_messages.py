@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AwareDatetime, BaseModel, Field, StrictInt, StrictStr
 
 from ablage import limits, tenancy
+from ablage.accounts import API_ACCOUNT
 from ablage.errors import InvalidInput
 from ablage.messages import Entity
 from ablage.store import messages, trace, uploads
@@ -128,7 +129,7 @@ def find_messages(
     found, searched = search_mail(
         caller,
         kept_mail_id(str(message_id)),
-        [each.account_id for each in known if views(caller, each)],
+        [*(each.account_id for each in known if views(caller, each)), API_ACCOUNT],
         sender=sender,
         date=moment(date, "date", of_mail=True),
     )

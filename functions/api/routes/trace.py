@@ -4,6 +4,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from ablage.accounts import API_ACCOUNT
 from ablage.messages import Message
 from ablage.store import messages, trace
 from ablage.store.aws import client
@@ -50,7 +51,7 @@ def trace_mail(
     found, searched = search_mail(
         caller,
         mail_id,
-        [each.account_id for each in accounts],
+        [*(each.account_id for each in accounts), *([] if account else [API_ACCOUNT])],
         sender=sender,
         date=day,
         until=moment(until, "until"),
