@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
+from ablage.accounts import Account
 from ablage.errors import AblageError, Gone
 from ablage.exports import (
     MANIFEST,
@@ -65,6 +66,8 @@ class _Slice:
     number: int = 0
     after: str | None = None
     news: list[Added] = field(default_factory=list)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.plan = ExportPlan(**self.batch.arguments)
@@ -112,8 +115,7 @@ class _Slice:
         self.after = row["sk"]
         if message is None or self.plan.entity not in message.filings:
             return
-        known = accounts.by_id(self.storage.table, self.batch.tenant, message.accounts)
-        sight = see(self.plan.viewer, message, known)
+        sight = see(self.plan.viewer, message, self._accounts_of(message))
         if sight is None or self.plan.entity not in sight.message.filings:
             return
         entry, written = None, Written(missing="content_hidden")
@@ -130,6 +132,15 @@ class _Slice:
         line = manifest_line(self.plan.entity, sight, written, happened)
         self.news.append(Added(line, entry))
         self._count(failed=bool(written.missing))
+
+    def _accounts_of(self, message: Message) -> dict[str, Account]:
+        """Each read once a slice; a viewer of all mailboxes needs none."""
+        if self.plan.all_mailboxes:
+            return {}
+        news = [account for account in message.accounts if account not in self.asked]
+        self.accounts |= accounts.by_id(self.storage.table, self.batch.tenant, news)
+        self.asked.update(news)
+        return self.accounts
 
     def _count(self, *, failed: bool) -> None:
         done = self.batch.done + 1
