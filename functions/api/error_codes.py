@@ -44,6 +44,7 @@ TABLE = (
     ),
     _row("unsupported_media_type", 415, "The body is not JSON in UTF-8.", "Send application/json."),
     _row("invalid_request", 422, "Fields or parameters do not fit.", "Change what errors name."),
+    _row("unknown_field", 422, "The route takes no body.", "Leave the body out."),
     _row("unknown_parameter", 422, "The route has no such query parameter.", "Leave it out."),
     _row("invalid_etag", 422, "If-Match holds no ETag of ours.", "Send the ETag of a GET."),
     _row("invalid_idempotency_key", 422, "The key has odd characters.", "See Idempotency-Key."),
@@ -114,6 +115,9 @@ TABLE = (
     _row("message_or_headers", 422, "Neither or both of two fields came.", "Send exactly one."),
     _row("message_too_large", 413, "The mail is too long for this.", "Send its header alone."),
     _row("not_a_mail", 422, "The text is no mail.", "Send an .eml file, or that in base64."),
+    _row("external_id_taken", 409, "Another mail has this external_id.", "Choose another one."),
+    _row("one_id_needed", 422, "Neither or both of two parameters came.", "Send exactly one."),
+    _row("variant_only", 403, "You see other content than what is filed.", "Ask who sees it."),
     # ---- blocklist
     _row("invalid_entry", 422, "Neither an address nor a domain.", "See detail."),
     _row("wildcard_inside", 422, "A wildcard stands inside.", "A domain covers its subdomains."),
@@ -128,6 +132,7 @@ TABLE = (
     _row("backfill_off", 422, "The policy has backfill_days 0.", "Send days."),
     # ---- of jobs alone: `code` of GET /v1/jobs/{job}, beside those of an account's status
     _row("line_too_long", 0, "A line of the file is too long.", "Shorten it."),
+    _row("export_too_large", 0, "The archive is over 150 GB.", "Ask for less by since and until."),
     _row("upload_changed", 0, "The file changed while it was read.", "Import it again."),
     _row("dns_unavailable", 0, "DNS does not answer for the domain.", "Discover it again later."),
     _row("not_revoked", 0, "The provider did not end the access.", "End it there by hand."),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ablage.store.parted_zip import PARTS, ExportTooLarge, PartedZip
+from ablage.errors import Conflict
+from ablage.store.parted_zip import PARTS, PartedZip
 
 TIME = "2026-11-20T10:00:01Z"
 MAILS = {f"messages/{n}.eml": bytes([65 + n]) * (n * 700) for n in range(9)}
@@ -116,7 +117,7 @@ def test_other_tools_read_it(target: Target) -> None:
 def test_more_parts_than_an_object_takes_are_refused(target: Target) -> None:
     zip_ = PartedZip(target.put, ["etag"] * PARTS, 0, bytearray())
 
-    with pytest.raises(ExportTooLarge) as refused:
+    with pytest.raises(Conflict) as refused:
         zip_.add("a.eml", b"mail", TIME)
 
     assert refused.value.code == "export_too_large"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from zipfile import ZipFile, ZipInfo
 
-from ablage.errors import AblageError
+from ablage.errors import Conflict
 
 PART_BYTES = 16 * 1024 * 1024
 PARTS = 9_900  # S3 takes 10,000: the directory still has room
@@ -19,10 +19,6 @@ _MODE = 0o644 << 16
 
 Entry = tuple[str, int, int, int, str]  # name, size, CRC-32, offset, time
 PutPart = Callable[[int, bytes], str]  # number from 1, bytes -> ETag
-
-
-class ExportTooLarge(AblageError):
-    """More than one object takes."""
 
 
 @dataclass
@@ -36,10 +32,10 @@ class PartedZip:
     part_bytes: int = PART_BYTES
 
     def add(self, name: str, data: bytes, time: str) -> Entry:
-        """`time` is RFC 3339 UTC. Raises ExportTooLarge."""
+        """`time` is RFC 3339 UTC. Raises Conflict `export_too_large`."""
         if len(self.parts) >= PARTS:
             detail = "An export has at most 150 GB; ask for a shorter time, with since and until."
-            raise ExportTooLarge("export_too_large", detail)
+            raise Conflict("export_too_large", detail)
         entry = (name, len(data), zlib.crc32(data), self.offset, time)
         self.write(_info(entry).FileHeader())
         self.write(data)
