@@ -18,7 +18,7 @@ from sync.access import Access
 from sync.discovery import Resolve, resolve
 from sync.hosts import Hosts
 from sync.identity import IdentityProviders
-from sync.memory import give_memory_back
+from sync.memory import give_memory_back, keep_for_good
 from sync.uploads import Uploads
 from sync.walk import Slice
 
@@ -89,7 +89,9 @@ def access() -> Access:
 @functools.cache
 def uploads() -> Uploads:
     give_memory_back()
-    return Uploads()
+    made = Uploads()
+    keep_for_good()  # the last thing `tools` makes of a process
+    return made
 
 
 def tools() -> Tools:

@@ -25,7 +25,7 @@ from ablage.store.cursors import Problem
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
-WINDOW = 1000  # UIDs listed at a time
+WINDOW = 4000  # UIDs listed at a time: the line stands still between two windows
 WINDOW_BYTES = 8 * 1024 * 1024
 AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024

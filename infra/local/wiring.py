@@ -89,7 +89,6 @@ def function(name: str, given: Properties, resolver: Resolver) -> Function:
     variables = resolver.value(environment.take("Variables", {}))
     environment.done()
     given.ignore("Code", "Role", "Runtime", "Architectures", "LoggingConfig", "Description", "Tags")
-    given.ignore("EphemeralStorage")  # a directory of this machine
     given.done()
     return Function(name, handler, timeout, memory, {n: str(v) for n, v in variables.items()})
 

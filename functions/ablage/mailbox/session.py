@@ -74,7 +74,8 @@ class Session:
         return status.last_uid(self.wire)
 
     def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
-        return status.list_sizes(self.wire, uids, gmail.ITEMS if self.is_gmail else b"")
+        more = gmail.ITEMS if self.is_gmail else b""
+        return status.list_sizes(self.wire, uids, more, self.pace.depth)
 
     def header(self, uid: int) -> bytes | None:
         return fetch_header(self.wire, uid)

@@ -135,14 +135,16 @@ def as_uid(value: Any) -> int | None:
     return uid if uid is not None and 1 <= uid <= MAX_UID else None
 
 
-def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"") -> list[Listed]:
+def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"", depth: int = 1) -> list[Listed]:
     """Size and INTERNALDATE of these ascending UIDs; those that are gone are left out. One the
     server lists nothing for though it is there comes with size 0 and no date: an absent answer is
-    no proof of deletion. `more`: items to ask for beside. Raises AccountFault."""
+    no proof of deletion. `more`: items to ask for beside. `depth`: commands in flight. Raises
+    AccountFault."""
     wanted = set(uids)
+    parts = [uids[start : start + LISTED] for start in range(0, len(uids), LISTED)]
     listed: dict[int, Listed] = {}
-    for start in range(0, len(uids), LISTED):
-        rows = _list_part(wire, uids[start : start + LISTED], more)
+    for start in range(0, len(parts), depth):
+        rows = _list_parts(wire, parts[start : start + depth], more)
         listed |= {row.uid: row for row in rows if row.uid in wanted}
     silent = [uid for uid in uids if uid not in listed]
     there = {uid for part in uid_sets(silent) for uid in search(wire, b"UID " + part)}
@@ -150,26 +152,40 @@ def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"") -> list[Liste
     return [listed[uid] for uid in sorted(listed)]
 
 
-def _list_part(wire: Wire, uids: Sequence[int], more: bytes) -> list[Listed]:
-    """NO may come behind part of the answers: what came counts. BAD may be about the length of the
-    line: half of it."""
+def _list_parts(wire: Wire, parts: Sequence[Sequence[int]], more: bytes) -> list[Listed]:
+    """In one flight. NO may come behind part of the answers: what came counts. BAD may be about the
+    length of the line: half of it."""
     rows: list[Listed] = []
+    refused: list[Sequence[int]] = []
 
     def take(told: Answer | re.Match[bytes]) -> None:
         row = _row(told) if isinstance(told, re.Match) else _listed(told)
         if row:
             rows.append(row)
 
-    for part in uid_sets(uids):
-        command = b"UID FETCH " + part + b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
-        ended = wire.end_of(wire.send(command), take, _ROW)
+    items = b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
+    flight = [
+        (wire.send(b"UID FETCH " + uid_set + items), part)
+        for part in parts
+        for uid_set in uid_sets(part)
+    ]
+    for tag, part in flight:
+        ended = wire.end_of(tag, take, _ROW)
         check_ready(ended)
-        if ended.name == b"BAD" and len(uids) > 1:
-            middle = len(uids) // 2
-            return _list_part(wire, uids[:middle], more) + _list_part(wire, uids[middle:], more)
-        if ended.name == b"BAD":
-            raise fault("protocol_error")
+        if ended.name == b"BAD" and part not in refused:
+            refused.append(part)
+    for part in refused:
+        rows += _list_halves(wire, part, more)
     return rows
+
+
+def _list_halves(wire: Wire, part: Sequence[int], more: bytes) -> list[Listed]:
+    if len(part) == 1:
+        raise fault("protocol_error")
+    middle = len(part) // 2
+    return [
+        row for half in (part[:middle], part[middle:]) for row in _list_parts(wire, [half], more)
+    ]
 
 
 # As most servers answer what we ask: in our order, flags without quotes
