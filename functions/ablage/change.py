@@ -1,12 +1,14 @@
 """change(message): the one writer of messages, archive copies, rows and events.
 
-    1 write    the item, version n -> n+1, under `version = n`: pending, owing gone rows and events
+    1 write    the item, version n -> n+1, under `version = n`: pending, owing gone rows and events,
+               then the events into the feed, at the moment that the item names
     2 archive  the bytes of a filed message, one object per distinct content
     3 project  rows from the item alone, each under `no newer version there`
     4 settle   nothing owed any more, under `version = n+1`; else read again, project that
 
 A writer may die between any two calls, or be overtaken: whoever reads a pending item goes on from
-there. An intent is applied once, by the first step 1 that succeeds. Simulated with kills and
+there. An intent is applied once, by the first step 1 that succeeds. Events that come too late for
+their moment get another one by a step 1 of their own (`store.feed`). Simulated with kills and
 concurrent users in tests/chaos.
 """
 
@@ -18,7 +20,8 @@ from ablage.errors import Gone
 from ablage.filings import Intent
 from ablage.limits import FILINGS_PER_MESSAGE
 from ablage.messages import CONTENT_DIGITS, Message, next_version
-from ablage.store import messages
+from ablage.store import feed, messages
+from ablage.store.feed import Clock
 from ablage.store.raw_mail import RawKey
 from ablage.store.rows import wanted_rows
 from ablage.store.storage import Storage
@@ -36,6 +39,7 @@ def change(
     *,
     archive_first: bool = False,
     seconds: float = math.inf,
+    now: Clock = time.time,
 ) -> Message | None:
     """The settled message after `intent`, None if there is none. Without an intent: a repair.
 
@@ -47,19 +51,20 @@ def change(
     while True:
         current = messages.read(storage.table, tenant, message_id)
         wanted = intent(current) if intent else None
-        if wanted is None:
-            if current is None or current.settled:
-                return current
-            settled = _finish(storage, current, None, ends)
-        else:
-            if archive_first and wanted.filings:
-                wanted = _archive(storage, wanted)
-            new = next_version(current, within_limits(wanted))
+        if wanted is None and (current is None or current.settled):
+            return current
+        if wanted and archive_first and wanted.filings:
+            wanted = _archive(storage, wanted)
+        placed = feed.placed_anew(storage.table, current, now) if current else None
+        if placed and wanted is None and placed is current:
+            settled = _finish(storage, placed, None, ends, now)
+        elif to_write := wanted or placed:
+            new = next_version(placed, within_limits(to_write), feed.milliseconds(now))
             try:
                 messages.write(storage.table, new)
             except ConditionFailed:
                 continue
-            settled = _finish(storage, new, current, ends)
+            settled = _finish(storage, new, current, ends, now)
         if settled:
             return settled
         intent = None
@@ -71,9 +76,12 @@ def ask_repair(storage: Storage, tenant: TenantId, message_id: str) -> None:
 
 
 def _finish(
-    storage: Storage, message: Message, before: Message | None, ends: float
+    storage: Storage, message: Message, before: Message | None, ends: float, now: Clock
 ) -> Message | None:
-    """Steps 2 to 4. None when a newer version has come: what it says is still to be projected."""
+    """Events and steps 2 to 4. None when a newer version has come, or is needed: what it says is
+    still to be projected."""
+    if not feed.put_events(storage.table, message, now):
+        return None
     if message.filings:
         message = _archive_what_is_left(storage, message)
     if not _project(storage, message, before, ends):
@@ -139,7 +147,6 @@ def _project(storage: Storage, message: Message, before: Message | None, ends: f
             return False
         messages.put_row(storage.table, key, message, row)
     messages.put_tombstones(storage.table, message, message.gone)
-    messages.put_events(storage.table, message)
     return True
 
 

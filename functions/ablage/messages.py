@@ -3,7 +3,7 @@ from."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -125,11 +125,16 @@ class Filing:
 
 @dataclass(frozen=True)
 class Event:
-    """Owed to readers of the feed. Its id is message + version + entity + kind."""
+    """What happened to a message: `kind` is `filed|unfiled|held`. Its id is message + version +
+    entity + kind. `at` is where it stands in the feed (epoch milliseconds; a repair may move it
+    there), `by` the person, `batch` the job that did it."""
 
     version: int
     entity: Entity
     kind: str
+    at: int = 0
+    by: str = ""
+    batch: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ class DeliveryFailure:
 
 @dataclass(frozen=True)
 class Message:
-    """Version 0 is never stored. `gone` and `outbox` are what is owed until `settled`.
+    """Version 0 is never stored. `gone` and `outbox` are what is owed until `settled`; `history`
+    are the last events that were owed once.
 
     `archived`: content digest (16 hex digits) -> SHA-256 of the archived bytes. `expires`: epoch
     seconds, None = kept. `dormant`: by content digest (16 hex digits), what variants would have
@@ -170,6 +176,7 @@ class Message:
     flags: frozenset[str] = frozenset()
     gone: frozenset[Entity] = frozenset()
     outbox: tuple[Event, ...] = ()
+    history: tuple[Event, ...] = ()
     dormant: tuple[tuple[str, AddressDecision], ...] = ()
     archived: Mapping[str, str] = field(default_factory=dict)
     delivery: tuple[DeliveryFailure, ...] = ()
@@ -181,6 +188,11 @@ class Message:
     @property
     def accounts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(copy.account_id for copy in self.copies))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened to it, oldest first; of many the last."""
+        return (*self.history, *self.outbox)
 
     @property
     def awaits_decision(self) -> bool:
@@ -212,17 +224,15 @@ def _filed_by(filings: Iterable[Filing]) -> str:
     return OWN_ADDRESS if own else "matched"
 
 
-def next_version(current: Message | None, wanted: Message) -> Message:
-    """`wanted` as the version after `current`: pending, with everything the difference owes."""
+def next_version(current: Message | None, wanted: Message, at: int = 0) -> Message:
+    """`wanted` as the version after `current`: pending, with everything the difference owes. `at`:
+    where its events will stand in the feed."""
     before = current.filings if current else {}
     version = (current.version if current else 0) + 1
-    added = [Event(version, entity, "filed") for entity in wanted.filings if entity not in before]
-    removed = [
-        Event(version, entity, "unfiled") for entity in before if entity not in wanted.filings
-    ]
     owed = current.gone if current else frozenset()
     review = _review(wanted)
-    lost = (owed | {event.entity for event in removed}) - set(wanted.filings)
+    lost = (owed | set(before)) - set(wanted.filings)
+    events = _events(current, wanted, is_held=review == HELD)
     lost = lost - {REVIEW} if review == HELD else lost | _reviewed(current)
     keep = (
         wanted.filings or wanted.tombstones or wanted.private or (current and not current.expires)
@@ -233,9 +243,26 @@ def next_version(current: Message | None, wanted: Message) -> Message:
         settled=False,
         gone=frozenset(lost),
         review=review,
-        outbox=(*(current.outbox if current else ()), *added, *removed),
+        outbox=(
+            *(current.outbox if current else ()),
+            *(replace(event, version=version, at=at) for event in events),
+        ),
         expires=None if keep else wanted.expires,
     )
+
+
+def _events(before: Message | None, after: Message, *, is_held: bool) -> Iterator[Event]:
+    known = before.filings if before else {}
+    batches = before.batches if before else ()
+    batch = after.batches[-1] if after.batches[-1:] != batches[-1:] else ""
+    for entity, filing in after.filings.items():
+        if entity not in known:
+            yield Event(0, entity, "filed", by=filing.by, batch=batch)
+    for entity in known:
+        if entity not in after.filings:
+            yield Event(0, entity, "unfiled", batch=batch)
+    if is_held and (before is None or before.review != HELD):
+        yield Event(0, REVIEW, "held", batch=batch)
 
 
 def _review(wanted: Message) -> str:

@@ -49,6 +49,7 @@ def _grammar(pattern: str) -> Grammar:
 ACCOUNTS = _grammar(f"ACCOUNT#{_ID}")
 ARCHIVE = _grammar(f"FILED#{_TIME}#{_MESSAGE}")
 BLOCKLIST = _grammar(r"(ADDRESS|DOMAIN)#[^\x00-\x1f\x7f]{1,1000}")
+CHANGES = _grammar(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(#[0-9a-f]{16}#\d{1,2})?")
 CHILDREN = _grammar(f"CHILD#{_TYPE}#{_ID}")
 RECORDS = _grammar(f"RECORD#{_ID}")
 OVERVIEW = _grammar(f"MAIL#{_TIME}#{_MESSAGE}")

@@ -27,7 +27,7 @@ from ablage.exports import (
     sums_line,
 )
 from ablage.messages import Message
-from ablage.store import accounts, batches, messages
+from ablage.store import accounts, batches
 from ablage.store.archive_filters import Filter, FilteredArchive
 from ablage.store.batches import Batch
 from ablage.store.candidates import read_messages
@@ -128,8 +128,7 @@ class _Slice:
                 name = file_name(message.sort_time, message.message_id)
                 entry = self.zip_.add(name, data, message.sort_time)
                 written = Written(name, sha256(data).hexdigest(), len(data), redacted)
-        happened = messages.events(self.storage.table, self.batch.tenant, message.message_id)
-        line = manifest_line(self.plan.entity, sight, written, happened)
+        line = manifest_line(self.plan.entity, sight, written, message.events)
         self.news.append(Added(line, entry))
         self._count(failed=bool(written.missing))
 

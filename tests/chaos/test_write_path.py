@@ -10,10 +10,12 @@ from random import Random
 import pytest
 from tests.support.aws import fresh_aws
 from tests.support.events import context, s3_created, sqs_event
+from tests.support.feed import whole_feed
 from tests.support.interleaving import Scheduler, Writer
 from tests.support.tenants import connect_account, index_contact
 
 from ablage.change import ask_repair, change
+from ablage.events import FILED
 from ablage.filings import Intent, file_by_hand, mark_private, unfile
 from ablage.messages import Entity, Message
 from ablage.store import keys, messages
@@ -176,9 +178,15 @@ class Run:
                 yield f"stale row {key[1]}"
 
     def _events(self, message: Message) -> Iterator[str]:
+        found = whole_feed(self.where, self.tenant)
         net: Counter[Entity] = Counter()
-        for event in messages.events(self.where.table, self.tenant, message.message_id):
-            net[event.entity] += 1 if event.kind == "filed" else -1
+        for event in found:
+            if event.entity:
+                net[event.entity] += 1 if event.type == FILED else -1
+        if len({event.event_id for event in found}) < len(found):
+            yield "doubled: an event"
+        if len(found) != len(message.history):
+            yield "the history tells other events than the feed"
         if {entity: n for entity, n in net.items() if n} != dict.fromkeys(message.filings, 1):
             yield "events do not add up"
 

@@ -217,6 +217,7 @@ class Walk:
         self.call("DELETE", f"/v1/messages/{message}/filings/contact/c1")
         self.call("PUT", f"/v1/messages/{message}/private")
         self.call("DELETE", f"/v1/messages/{message}/private")
+        self.call("GET", "/v1/changes")
         self.call("GET", "/v1/trace?message_id=offer@customer.example")
         one = {"message": message, "entity_type": "quote", "entity_id": "q2", "action": "file"}
         self.call("POST", "/v1/filings/batch", {"items": [one, one | {"entity_id": "q3"}]})

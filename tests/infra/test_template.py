@@ -79,6 +79,7 @@ read   POST   /v1/exports
 read   POST   /v1/previews
 manage POST   /v1/batches
 manage POST   /v1/batches/{job}/undo
+read   GET    /v1/changes
 read   GET    /v1/blocklist
 manage POST   /v1/blocklist
 manage DELETE /v1/blocklist/{entry_id}

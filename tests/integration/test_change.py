@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.aws import received_bodies
+from tests.support.feed import whole_feed
 
 from ablage.change import REPAIR_DELAY, ask_repair, change, within_limits
 from ablage.copies import Arrival, add_copy
@@ -179,13 +180,17 @@ def test_events_add_up_to_what_is_filed(aws: Storage) -> None:
     change(aws, ACME, MESSAGE, unfile(C1))
     change(aws, ACME, MESSAGE, BY_HAND)
 
-    found = messages.events(aws.table, ACME, MESSAGE)
-
-    assert [(str(event.entity), event.kind) for event in found] == [
-        ("contact#c1", "filed"),
-        ("contact#c1", "unfiled"),
-        ("quote#q1", "filed"),
+    message = messages.read(aws.table, ACME, MESSAGE)
+    expected = [
+        ("contact#c1", "EmailFiled"),
+        ("contact#c1", "EmailUnfiled"),
+        ("quote#q1", "EmailFiled"),
     ]
+    assert [(str(each.entity), each.type) for each in whole_feed(aws, ACME)] == expected
+    assert message is not None
+    assert [(str(event.entity), f"Email{event.kind.title()}") for event in message.history] == (
+        expected
+    )
 
 
 def test_an_expired_message_is_not_there_for_readers(aws: Storage) -> None:

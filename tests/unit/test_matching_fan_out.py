@@ -7,11 +7,9 @@ from tests.support.walks import Arriving, contact, filed, index_entry, knowing, 
 
 from ablage.change import within_limits
 from ablage.filings import keep_only
-from ablage.knowledge import IndexEntry
 from ablage.limits import FILINGS_PER_MESSAGE
 from ablage.messages import Entity, Message, next_version
 from ablage.store.message_items import message_items
-from ablage.store.messages import EVENTS_IN_ITEM
 
 ITEM_BYTES = 400_000  # of one DynamoDB item, key and names included [AWS: 400 KB]
 LONGEST = 128  # characters of an id
@@ -91,21 +89,6 @@ def test_keeping_one_of_the_most_fits_too_and_is_one_change() -> None:
     assert (after.flags, after.version) == ({"fan_out_limited"}, message.version + 1)
     assert largest(after) < ITEM_BYTES
     assert keep_only([kept])(after) is None
-
-
-def test_the_longest_item_of_events_fits() -> None:
-    event = [f"{'t' * 32}#{named(1)}", "unfiled"]
-    item = TypeSerializer().serialize({"events": [event] * EVENTS_IN_ITEM})["M"]
-
-    assert item_bytes(item) < ITEM_BYTES
-
-
-def test_a_record_of_any_type_counts() -> None:
-    entry = IndexEntry({Entity("lead", f"L{n}"): () for n in range(26)})
-
-    message = walked(Arriving(mail("From: info@many.de"), knowing({"info@many.de": entry})))
-
-    assert message.flags == {"fan_out"}
 
 
 def test_a_customer_alone_is_no_fan_out() -> None:

@@ -5,14 +5,16 @@ the API creates the state with its due keys and removes these keys when `sync` g
 write is therefore an update of what is there: it can neither create an account nor put a removed
 due key back."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ablage.accounts import Account, AccountState, Folder, slot
+from ablage.events import ACCOUNT
 from ablage.habit import Habit
-from ablage.store import keys
-from ablage.store.table import ConditionFailed, Item, Table
+from ablage.store import feed, keys
+from ablage.store.table import ConditionFailed, Item, Table, update_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 2
@@ -121,25 +123,65 @@ def write_state(
     state: AccountState,
     before: AccountState | None = None,
 ) -> bool:
-    """Write what sync knows; `warnings` belong to the API and stay. False when the account is
-    gone."""
+    """Write what sync knows; `warnings` belong to the API and stay. Another status is told the feed
+    in the same transaction, by whoever really changes it. False when the account is gone."""
     values = {name: value for name, value in state_item(state).items() if name != "warnings"}
     may_go = ("code", "detail", "since", "gmail", *_COUNTS)
     cleared = [name for name in may_go if name not in values]
     sets = ", ".join(f"#{name} = :{name}" for name in values)
     removes = " REMOVE " + ", ".join(f"#{name}" for name in cleared) if cleared else ""
-    try:
-        table.update(
-            keys.account_state(tenant, account_id),
-            f"SET {sets}{removes}",
-            condition="attribute_exists(pk)",
-            names={f"#{name}": name for name in (*values, *cleared)},
-            values={f":{name}": value for name, value in values.items()},
-        )
-    except ConditionFailed:
-        return False
+    write = _Write(
+        tenant,
+        account_id,
+        state,
+        f"SET {sets}{removes}",
+        {f":{name}": value for name, value in values.items()},
+        {f"#{name}": name for name in (*values, *cleared)},
+    )
+    known = before.status if before else None
+    while known is None or not _written(table, write, known):
+        standing = table.get(write.key, consistent=True)
+        if standing is None:
+            return False
+        known = str(standing["status"])
     if before is None or before.interval != state.interval:
         _move_due(table, tenant, account_id, state.interval)
+    return True
+
+
+@dataclass(frozen=True)
+class _Write:
+    tenant: TenantId
+    account_id: str
+    state: AccountState
+    expression: str
+    values: dict[str, Any]
+    names: dict[str, str]
+
+    @property
+    def key(self) -> keys.Key:
+        return keys.account_state(self.tenant, self.account_id)
+
+    def told(self, previous: str, at: int) -> feed.Happened:
+        facts = {"account": self.account_id, "status": self.state.status, "previous": previous}
+        name = f"account#{self.account_id}#{at}"
+        return feed.fact(self.tenant, at, ACCOUNT, name, facts | {"code": self.state.code})
+
+
+def _written(table: Table, write: _Write, known: str) -> bool:
+    """False where another status than `known` stands there, or none."""
+    condition, values = "#status = :known", write.values | {":known": known}
+    try:
+        if known == write.state.status:
+            table.update(
+                write.key, write.expression, condition=condition, names=write.names, values=values
+            )
+        else:
+            row = write.told(known, feed.milliseconds(time.time))
+            action = update_action(write.key, write.expression, values, condition, write.names)
+            feed.put_with(table, row, [action])
+    except ConditionFailed:
+        return False
     return True
 
 

@@ -14,7 +14,7 @@ from ablage.batches import UNDO_DAYS, UNDOABLE, Ledger
 from ablage.errors import Conflict, NotFound
 from ablage.messages import AddressDecision, Entity, Filing, utc_text
 from ablage.store import keys
-from ablage.store.jobs import CLAIM_SECONDS, JOB_DAYS, SCHEMA
+from ablage.store.jobs import CLAIM_SECONDS, JOB_DAYS, SCHEMA, end_with
 from ablage.store.table import ConditionFailed, Item, Table, put_action, update_action
 from ablage.tenancy import TenantId
 
@@ -46,6 +46,11 @@ class Batch:
     undone_by: str = ""
     attempts: int = 0
     due_at: int = 0
+
+    @property
+    def account_id(self) -> str:
+        """Empty where it works on all."""
+        return str(self.arguments.get("account", ""))
 
 
 def new_id() -> str:
@@ -153,32 +158,44 @@ def claim(table: Table, tenant: TenantId, job_id: str, now: int) -> Batch | None
 
 def save(table: Table, batch: Batch, due_at: int) -> bool:
     """How far it is, and when it goes on. False when it was finished or called back meanwhile."""
-    return _update(table, batch, {"due_sk": _due_sk(batch.tenant, batch.job_id, due_at)}, "")
-
-
-def finish(table: Table, batch: Batch) -> bool:
-    return _update(table, batch, {"state": "done"}, " REMOVE due, due_sk")
-
-
-def fail(table: Table, batch: Batch, code: str, detail: str) -> bool:
-    outcome = {"state": "failed", "code": code, "detail": detail}
-    return _update(table, batch, outcome, " REMOVE due, due_sk")
-
-
-def _update(table: Table, batch: Batch, more: dict[str, Any], removes: str) -> bool:
-    values = _progress(batch) | more
-    sets = ", ".join(f"#{name} = :{name}" for name in values)
+    key = keys.job(batch.tenant, batch.job_id)
+    due = {"due_sk": _due_sk(batch.tenant, batch.job_id, due_at)}
+    expression, values, condition, names = _sets(batch, due)
     try:
-        table.update(
-            keys.job(batch.tenant, batch.job_id),
-            f"SET {sets}{removes}",
-            condition=_IS_OPEN,
-            names={f"#{name}": name for name in values},
-            values={f":{name}": value for name, value in values.items()},
-        )
+        table.update(key, expression, condition=condition, names=names, values=values)
     except ConditionFailed:
         return False
     return True
+
+
+def finish(table: Table, batch: Batch) -> bool:
+    return _end(table, batch, {"state": "done"})
+
+
+def fail(table: Table, batch: Batch, code: str, detail: str) -> bool:
+    return _end(table, batch, {"state": "failed", "code": code, "detail": detail})
+
+
+def _end(table: Table, batch: Batch, outcome: dict[str, Any]) -> bool:
+    action = update_action(
+        keys.job(batch.tenant, batch.job_id),
+        *_sets(batch, outcome, " REMOVE due, due_sk"),
+    )
+    try:
+        end_with(table, batch, outcome["state"], [action], outcome.get("code"))
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _sets(
+    batch: Batch, more: dict[str, Any], removes: str = ""
+) -> tuple[str, dict[str, Any], str, dict[str, str]]:
+    """Expression, values, condition and names of an update of an open batch."""
+    values = _progress(batch) | more
+    sets = ", ".join(f"#{name} = :{name}" for name in values)
+    named = {f"#{name}": name for name in values}
+    return f"SET {sets}{removes}", {f":{n}": v for n, v in values.items()}, _IS_OPEN, named
 
 
 def start_undo(table: Table, batch: Batch, undo: Batch, now: int) -> Batch:
@@ -191,9 +208,14 @@ def start_undo(table: Table, batch: Batch, undo: Batch, now: int) -> Batch:
         begins = max(now, standing.due_at)
         item = _item(undo, begins, now)
         try:
-            table.transact(
-                [_call_back(standing, undo), put_action(keys.job(undo.tenant, undo.job_id), item)]
-            )
+            actions = [
+                _call_back(standing, undo),
+                put_action(keys.job(undo.tenant, undo.job_id), item),
+            ]
+            if standing.due_at:
+                end_with(table, standing, "undone", actions)
+            else:
+                table.transact(actions)
         except ConditionFailed:
             continue
         return replace(undo, due_at=begins)
@@ -205,14 +227,13 @@ def _call_back(batch: Batch, undo: Batch) -> dict[str, Any]:
     nobody_else = "attribute_not_exists(undone_by)"
     unclaimed = "due_sk = :seen" if batch.due_at else "attribute_not_exists(due)"
     seen = {":seen": _due_sk(batch.tenant, batch.job_id, batch.due_at)} if batch.due_at else {}
-    action = update_action(
+    return update_action(
         keys.job(batch.tenant, batch.job_id),
         "SET undone_by = :undo, #state = :undone REMOVE due, due_sk",
         {":undo": undo.job_id, ":undone": "undone", **seen},
         condition=f"attribute_exists(pk) AND {nobody_else} AND {unclaimed}",
+        names={"#state": "state"},
     )
-    action["Update"]["ExpressionAttributeNames"] = {"#state": "state"}
-    return action
 
 
 def put_ledger(table: Table, batch: Batch, message_id: str, entry: Ledger, now: int) -> None:
@@ -258,7 +279,7 @@ def _item(batch: Batch, due_at: int, now: int) -> Item:
     return _progress(batch) | {
         "schema": SCHEMA,
         "kind": batch.kind,
-        "account": str(batch.arguments.get("account", "")),
+        "account": batch.account_id,
         "args": dict(batch.arguments),
         "state": "queued",
         "synced": False,

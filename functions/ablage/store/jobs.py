@@ -2,20 +2,35 @@
 sees the sum.
 
 A sync job is done when sync has listed everything (`synced`) and every copy it counted (`total`)
-was ticked (`done`): computed on read, so no third writer is needed to notice the end."""
+was ticked (`done`): computed on read. Of the two writers the last tells the feed, once (`told`)."""
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from ablage import events
 from ablage.errors import NotFound
-from ablage.store import keys
+from ablage.store import feed, keys
 from ablage.store.table import ConditionFailed, Item, Table, put_action, update_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
 JOB_DAYS = 30  # how long a job can be read; also the TTL of its ticks
 CLAIM_SECONDS = 150  # as long as a lease: longer than sync's timeout
+_IS_UNTOLD = "attribute_exists(pk) AND attribute_not_exists(told)"
+
+
+class Ending(Protocol):
+    """A job of any kind, as its event names it."""
+
+    @property
+    def tenant(self) -> TenantId: ...
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def account_id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -187,20 +202,62 @@ def yield_job(table: Table, tenant: TenantId, job_id: str, now: int) -> None:
 
 
 def mark_synced(table: Table, job: Job) -> None:
-    """Everything is listed and stored; from here match alone moves it."""
-    table.update(
-        keys.job(job.tenant, job.job_id),
+    """Everything is listed and stored; from here match alone moves it. Where it has matched all of
+    it already, this is the job's end."""
+    values: dict[str, Any] = {
+        ":true": True,
+        ":total": job.total,
+        ":failed": job.failed,
+        ":progress": job.progress,
+    }
+    expression = (
         "SET synced = :true, #total = :total, #failed = :failed, progress = :progress"
-        " REMOVE due, due_sk",
-        condition="attribute_exists(pk)",
-        names={"#total": "total", "#failed": "failed"},
-        values={
-            ":true": True,
-            ":total": job.total,
-            ":failed": job.failed,
-            ":progress": job.progress,
-        },
+        " REMOVE due, due_sk"
     )
+    names = {"#total": "total", "#failed": "failed"}
+    key = keys.job(job.tenant, job.job_id)
+    while True:
+        try:
+            if get(table, job.tenant, job.job_id).done < job.total:
+                is_left = "attribute_exists(pk) AND done < :total"
+                table.update(key, expression, condition=is_left, names=names, values=values)
+            else:
+                is_first = f"attribute_exists(pk) AND done >= :total AND {_IS_UNTOLD}"
+                told = f"{expression} ".replace("SET ", "SET told = :true, ", 1)
+                end_with(table, job, "done", [update_action(key, told, values, is_first, names)])
+        except ConditionFailed:
+            if (table.get(key, consistent=True) or {}).get("told"):
+                return
+        else:
+            return
+
+
+def _end_if_matched(table: Table, tenant: TenantId, job_id: str) -> None:
+    """Whoever ticks off the last copy ends the job, once."""
+    try:
+        job = get(table, tenant, job_id)
+        if job.synced and job.shown_state == "done":
+            key = keys.job(tenant, job_id)
+            told = update_action(key, "SET told = :true", {":true": True}, _IS_UNTOLD)
+            end_with(table, job, "done", [told])
+    except (ConditionFailed, NotFound):
+        return
+
+
+def end_with(
+    table: Table, job: "Ending", state: str, actions: list[dict[str, Any]], code: str | None = None
+) -> None:
+    """The writes that end a job, with its event. Raises ConditionFailed."""
+    facts = {
+        "job": job.job_id,
+        "kind": job.kind,
+        "state": state,
+        "account": job.account_id,
+        "code": code,
+    }
+    name = f"job#{job.job_id}"
+    at = feed.milliseconds(time.time)
+    feed.put_with(table, feed.fact(job.tenant, at, events.JOB, name, facts), actions)
 
 
 def finish(table: Table, tenant: TenantId, job_id: str, result: dict[str, Any]) -> None:
@@ -215,14 +272,15 @@ def fail(table: Table, tenant: TenantId, job_id: str, code: str, detail: str) ->
 def _end(table: Table, tenant: TenantId, job_id: str, state: str, outcome: dict[str, Any]) -> None:
     values = {"state": state} | outcome
     try:
-        table.update(
+        action = update_action(
             keys.job(tenant, job_id),
             "SET " + ", ".join(f"#{name} = :{name}" for name in values) + " REMOVE due, due_sk",
-            condition="attribute_exists(due)",
-            names={f"#{name}": name for name in values},
-            values={f":{name}": value for name, value in values.items()},
+            {f":{name}": value for name, value in values.items()},
+            "attribute_exists(due)",
+            {f"#{name}": name for name in values},
         )
-    except ConditionFailed:
+        end_with(table, get(table, tenant, job_id), state, [action], outcome.get("code"))
+    except (ConditionFailed, NotFound):
         return
 
 
@@ -243,5 +301,8 @@ def tick_copy(
     try:
         table.transact([tick, count])
     except ConditionFailed:
-        return False
-    return True
+        is_first = False
+    else:
+        is_first = True
+    _end_if_matched(table, tenant, job_id)
+    return is_first

@@ -116,11 +116,6 @@ def part_prefix(version: int) -> str:
     return f"PART#{version:010d}#"
 
 
-def message_event(tenant: TenantId, message_id: str, version: int, part: int = 0) -> Key:
-    more = f"#{part:02d}" if part else ""
-    return _pk(tenant, "MESSAGE", message_id), f"EVENT#{version:010d}{more}"
-
-
 def records(tenant: TenantId, entity_type: str) -> str:
     """The list of all records of a type."""
     return _pk(tenant, "RECORDS", entity_type)
@@ -180,6 +175,16 @@ def review_entry(tenant: TenantId, sort_time: str, message_id: str) -> Key:
 
 def unmatched(tenant: TenantId, normalised: str, sort_time: str, message_id: str) -> Key:
     return _pk(tenant, "UNMATCHED", normalised), f"{sort_time}#{message_id}"
+
+
+def feed(tenant: TenantId, day: str) -> str:
+    """The events of one day (UTC, `2026-11-26`): a partition a day, so that none grows for ever."""
+    return _pk(tenant, "FEED", day)
+
+
+def feed_row(tenant: TenantId, at: str, token: str) -> Key:
+    """`at` is RFC 3339 UTC to the millisecond; `token` tells rows of one moment apart."""
+    return feed(tenant, at[:10]), f"{at}#{token}"
 
 
 def idempotency(tenant: TenantId, digest: str) -> Key:

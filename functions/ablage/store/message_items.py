@@ -5,7 +5,7 @@ MESSAGE item: `v` version, `st` settled, `s` sort_time, `f` facts, `d` digest, `
 address
 decisions, `fi` filings, `t` tombstones, `g` gone, `o` outbox, `ar` archived, `pv` private, `rv`
 review, `fl`
-flags, `dl` failed deliveries, `vs` versions, `b` batches.
+flags, `dl` failed deliveries, `vs` versions, `b` batches, `h` history.
 Long lists spill to PART items, named by version and content, written before the item and never
 changed.
 """
@@ -34,6 +34,7 @@ from ablage.tenancy import TenantId
 SCHEMA = 1
 INLINE_BYTES = 40_000  # of one list: all of them stay far below the 400 KB of an item [AWS]
 PART_BYTES = 250_000
+HISTORY = 100  # events, of at most about 450 bytes each
 SPILLED = ("c", "a", "fi", "t", "g", "o", "dv")
 
 _FACT_NAMES = {
@@ -60,7 +61,7 @@ def message_items(message: Message) -> tuple[Item, tuple[Part, ...]]:
         "fi": [_filing_value(entity, message.filings[entity]) for entity in message.filings],
         "t": sorted(str(entity) for entity in message.tombstones),
         "g": sorted(str(entity) for entity in message.gone),
-        "o": [[event.version, str(event.entity), event.kind] for event in message.outbox],
+        "o": [event_value(event) for event in message.outbox],
         "dv": [[digest, *_decision_value(decision)] for digest, decision in message.dormant],
     }
     parts = tuple(_parts({name: lists[name] for name in SPILLED if _spills(lists[name])}))
@@ -126,6 +127,7 @@ def _head(message: Message) -> Item:
         "fl": sorted(message.flags),
         "b": list(message.batches),
         "vs": list(message.versions),
+        "h": [event_value(event) for event in message.history],
         "dl": [[f.recipient, f.status, f.report] for f in message.delivery],
         "expires": message.expires,
     }
@@ -152,6 +154,7 @@ def message_from_items(
         tombstones=_entities(lists["t"]),
         gone=_entities(() if item["st"] else lists["g"]),
         outbox=() if item["st"] else tuple(_event(value) for value in lists["o"]),
+        history=tuple(_event(value) for value in item.get("h", ())),
         dormant=tuple((digest, _decision(value)) for digest, *value in lists["dv"]),
         archived={k: sha.hex() for k, sha in item.get("ar", {}).items()},
         private=item.get("pv", ""),
@@ -173,9 +176,14 @@ def part_keys(message: Message, item: Item) -> list[keys.Key]:
     ]
 
 
+def event_value(event: Event) -> list[Any]:
+    value = [event.version, str(event.entity), event.kind, event.at]
+    return [*value, event.by, event.batch] if event.by or event.batch else value
+
+
 def _event(value: Sequence[Any]) -> Event:
-    version, entity, kind = value
-    return Event(version, Entity.parse(entity), kind)
+    version, entity, kind, *rest = value
+    return Event(version, Entity.parse(entity), kind, *rest)
 
 
 def _entities(texts: Iterable[str]) -> frozenset[Entity]:
@@ -230,4 +238,6 @@ def _filing(value: Sequence[Any]) -> tuple[Entity, Filing]:
 
 
 def with_settled(message: Message) -> Message:
-    return replace(message, settled=True, gone=frozenset(), outbox=())
+    """Nothing is owed; of what was, the last stays as history."""
+    history = message.events[-HISTORY:]
+    return replace(message, settled=True, gone=frozenset(), outbox=(), history=history)

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable
-from itertools import groupby
 
-from ablage.messages import Entity, Event, Message
+from ablage.messages import Entity, Message
 from ablage.store import keys
 from ablage.store.message_items import (
     Part,
+    event_value,
     message_from_items,
     message_items,
     part_keys,
@@ -17,7 +17,6 @@ from ablage.store.rows import TOMBSTONE_SECONDS, archive_key
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
-EVENTS_IN_ITEM = 2000  # of at most about 180 bytes each: under the 400 KB of an item [AWS]
 _READ_TRIES = 5
 _IS_NEW = "attribute_not_exists(pk)"
 _IS_THAT_VERSION = "v = :version"
@@ -76,16 +75,19 @@ def _part_item(message: Message, part: Part) -> Item:
 
 def settle(table: Table, message: Message) -> Message:
     """Step 4: nothing is owed any more, if the version is still this. Raises ConditionFailed."""
+    settled = with_settled(message)
     archived = {digest: bytes.fromhex(sha) for digest, sha in message.archived.items()}
+    history = [event_value(event) for event in settled.history]
+    kept = {name: value for name, value in {"ar": archived, "h": history}.items() if value}
     table.update(
         keys.message(message.tenant, message.message_id),
-        "SET st = :settled" + (", ar = :archived" if archived else "") + " REMOVE g, o",
+        "SET " + ", ".join(["st = :st", *(f"{name} = :{name}" for name in kept)]) + " REMOVE g, o",
         condition=_IS_THAT_VERSION,
-        values={":settled": True, ":version": message.version}
-        | ({":archived": archived} if archived else {}),
+        values={":st": True, ":version": message.version}
+        | {f":{name}": value for name, value in kept.items()},
     )
     _drop_old_parts(table, message)
-    return with_settled(message)
+    return settled
 
 
 def _drop_old_parts(table: Table, message: Message) -> None:
@@ -116,26 +118,3 @@ def put_row(table: Table, key: keys.Key, message: Message, row: Item) -> None:
         )
     except ConditionFailed:
         return  # a newer version is there: its writer projects it
-
-
-def put_events(table: Table, message: Message) -> None:
-    """One item a version, stored once however often it is sent; several where it is long."""
-    for version, owed in groupby(message.outbox, key=lambda event: event.version):
-        events_ = [[str(event.entity), event.kind] for event in owed]
-        for part, start in enumerate(range(0, len(events_), EVENTS_IN_ITEM)):
-            key = keys.message_event(message.tenant, message.message_id, version, part)
-            item = {"events": events_[start : start + EVENTS_IN_ITEM]}
-            try:
-                table.put(key, item, condition=_IS_NEW)
-            except ConditionFailed:
-                continue
-
-
-def events(table: Table, tenant: TenantId, message_id: str) -> list[Event]:
-    """Everything that happened to the message's filings, oldest first."""
-    pk, _ = keys.message(tenant, message_id)
-    return [
-        Event(int(item["sk"].split("#")[1]), Entity.parse(entity), kind)
-        for item in table.query_all(pk, prefix="EVENT#")
-        for entity, kind in item["events"]
-    ]

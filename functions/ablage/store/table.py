@@ -257,11 +257,17 @@ def put_action(
 
 
 def update_action(
-    key: Key, expression: str, values: Mapping[str, Any], condition: str | None = None
+    key: Key,
+    expression: str,
+    values: Mapping[str, Any],
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
+    named = {"ExpressionAttributeNames": dict(names)} if names else {}
     return {
         "Update": {"Key": _key(key), "UpdateExpression": expression}
         | _conditions(condition, values)
+        | named
     }
 
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage.accounts import API_ACCOUNT
 from ablage.messages import Message
-from ablage.store import messages, trace
+from ablage.store import trace
 from ablage.store.aws import client
 from ablage.store.storage import storage
 from api.clock import moment
@@ -70,8 +70,7 @@ def trace_mail(
 
 def _walk(caller: Caller, message: Message) -> WalkView:
     kept = trace.stored(storage(), client("s3"), message, COPIES_SHOWN)
-    happened = messages.events(storage().table, caller.tenant, message.message_id)
     known = {*message.filings, *message.tombstones}
-    walk = walk_view(message, kept, [event for event in happened if event.entity in known])
+    walk = walk_view(message, kept, [event for event in message.events if event.entity in known])
     name_entities(caller.tenant, (*walk.filings, *walk.unfiled))
     return walk
