@@ -41,4 +41,5 @@ INLINE_IMAGES_BYTES = 3 * 1024 * 1024  # of all: an answer of Lambda has at most
 EXPLAIN_BYTES = 1024 * 1024  # of a mail that is explained and not stored
 EXPLAIN_BODY_BYTES = 2 * EXPLAIN_BYTES  # of the request: base64, or JSON's escapes
 TRACED_ROWS = 2000  # of the overviews, read to find one Message-ID
+LOOKED_UP_ROWS = 500  # the same, where a message is only looked up
 TRACED_MESSAGES = 10  # of one Message-ID, in one answer

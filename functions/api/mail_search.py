@@ -7,6 +7,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage.addresses import normalise
+from ablage.limits import TRACED_ROWS
 from ablage.messages import Message, message_id, utc_text
 from ablage.store import messages, trace, uploads
 from ablage.store.rows import cut
@@ -40,6 +41,7 @@ def search_mail(
     sender: str | None,
     date: datetime | None,
     until: datetime | None = None,
+    rows: int = TRACED_ROWS,
 ) -> tuple[list[Message], Search]:
     """By the id that Message-ID, From and Date make, or that the sending provider gave; else in the
     overviews of these accounts: what lies in no mailbox has one too, API_ACCOUNT's."""
@@ -47,7 +49,7 @@ def search_mail(
     searched = Search((), 0, more=False)
     if not found:
         table, window = storage().table, _window(date, until)
-        searched = trace.search(table, caller.tenant, account_ids, mail_id, window)
+        searched = trace.search(table, caller.tenant, account_ids, mail_id, window, limit=rows)
         found = trace.read_messages(table, caller.tenant, searched.found, mail_id, now_epoch())
     return found, searched
 

@@ -118,7 +118,7 @@ def find_messages(
 ) -> FoundMessages:
     """Messages by external_id, or by Message-ID (with `from` and `date` found at once).
 
-    Without these the newest 2,000 mails of your mailboxes are searched."""
+    Without these the newest 500 mails of your mailboxes are searched."""
     if (external_id is None) == (message_id is None):
         detail = "Name either an external_id or a message_id."
         raise InvalidInput("one_id_needed", detail, "external_id")
@@ -132,6 +132,7 @@ def find_messages(
         [*(each.account_id for each in known if views(caller, each)), API_ACCOUNT],
         sender=sender,
         date=moment(date, "date", of_mail=True),
+        rows=limits.LOOKED_UP_ROWS,
     )
     sights = (seen(caller, message) for message in found)
     items = [_shown(sight) for sight in sights if sight]
