@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tests.bench.api import api
 from tests.bench.faults import faults
 from tests.bench.filing import corpus_filed
 from tests.bench.idle import idle
@@ -36,6 +37,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Any]]] = {
     "idle_day": idle_day,
     "interrupted": interrupted,
     "faults": faults,
+    "api": api,
 }
 
 
