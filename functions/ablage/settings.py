@@ -31,6 +31,7 @@ class Settings(BaseModel):
     backfill_queue_url: str = ""
     match_queue_url: str = ""
     secrets_key_id: str = ""
+    event_bus_name: str = ""
     data_role_arn: str = ""
     stack_name: str = ""
     tenant_claim: str = "tenant"

@@ -26,6 +26,8 @@ def _row(code: str, status: int, meaning: str, action: str, wait: int | None = N
 TABLE = (
     # ---- the request itself
     _row("invalid_cursor", 400, "The cursor is not of this list.", "Send `next`, or no cursor."),
+    _row("cursor_expired", 410, "The feed goes back 30 days.", "Read anew, from `after=now` on."),
+    _row("unknown_event_type", 422, "There is no such type of event.", "Name types of the list."),
     _row("malformed_json", 400, "The body is no JSON object in UTF-8.", "Send one."),
     _row("unauthorized", 401, "No valid token came along.", "Send Authorization: Bearer <token>."),
     _row("insufficient_scope", 403, "The token lacks a scope.", "Ask for one with that scope."),

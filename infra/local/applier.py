@@ -46,7 +46,7 @@ class Stack:
 
     resolver: Resolver
     functions: dict[str, wiring.Function] = field(default_factory=dict)
-    sources: list[wiring.EventSource] = field(default_factory=list)
+    sources: list[wiring.EventSource | wiring.StreamSource] = field(default_factory=list)
     schedules: list[wiring.Schedule] = field(default_factory=list)
     api: wiring.Api | None = None
     linted: list[str] = field(default_factory=list)

@@ -14,7 +14,8 @@ from typing import Any
 
 from infra.local.aws import REGION, client, let_time_pass
 from infra.local.runtime import Runtime
-from infra.local.wiring import EventSource
+from infra.local.streams import StreamPump
+from infra.local.wiring import EventSource, StreamSource
 
 RECEIVE_LIMIT = 10  # AWS: messages per ReceiveMessage
 IDLE_PAUSE = 0.2  # seconds between looks at empty queues
@@ -35,8 +36,10 @@ class NeverIdleError(Exception):
 
 
 class Pump:
-    def __init__(self, sources: Iterable[EventSource], runtime: Runtime) -> None:
-        self._sources = list(sources)
+    def __init__(self, sources: Iterable[EventSource | StreamSource], runtime: Runtime) -> None:
+        wanted = list(sources)
+        self._sources = [source for source in wanted if isinstance(source, EventSource)]
+        self._streams = [StreamPump(s, runtime) for s in wanted if isinstance(s, StreamSource)]
         self._runtime = runtime
         self._sqs = client("sqs")
         self._urls = {
@@ -46,9 +49,10 @@ class Pump:
         self._one_round = threading.Lock()  # drain() beside a ticking serve: never two deliveries
 
     def round(self) -> Drained:
-        """At most one batch of every queue."""
+        """At most one batch of every queue and stream."""
         with self._one_round:
             results = [self._deliver(source) for source in self._sources]
+            results += [stream.deliver() for stream in self._streams]
         return Drained(sum(r is not None for r in results), sum(r or 0 for r in results))
 
     def drain(self, *, delays: bool = False, rounds: int = 10_000) -> Drained:

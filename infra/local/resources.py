@@ -23,6 +23,9 @@ class Properties:
     def take(self, name: str, default: Any = None) -> Any:
         return self._left.pop(name, default)
 
+    def has(self, name: str) -> bool:
+        return name in self._left
+
     def part(self, name: str) -> "Properties":
         return Properties(f"{self.logical_id}.{name}", self._left.pop(name, {}))
 
@@ -57,6 +60,8 @@ def table(name: str, given: Properties) -> Made:
         part: given.take(part)
         for part in ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
     }
+    if stream := given.take("StreamSpecification"):
+        request["StreamSpecification"] = {"StreamEnabled": True} | stream
     encryption = given.part("SSESpecification")
     request["SSESpecification"] = {"Enabled": encryption.take("SSEEnabled", False)}
     request["DeletionProtectionEnabled"] = given.take("DeletionProtectionEnabled", False)
@@ -69,7 +74,17 @@ def table(name: str, given: Properties) -> Made:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
     if backups:
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=backups)
-    return Made(name, {"Arn": made["TableArn"]})
+    attributes = {"Arn": made["TableArn"]}
+    if "LatestStreamArn" in made:
+        attributes["StreamArn"] = made["LatestStreamArn"]
+    return Made(name, attributes)
+
+
+def event_bus(_name: str, given: Properties) -> Made:
+    name = given.take("Name")
+    given.done()
+    made = client("events").create_event_bus(Name=name)
+    return Made(name, {"Arn": made["EventBusArn"]})
 
 
 def key(_name: str, given: Properties) -> Made:
@@ -182,6 +197,7 @@ def _lower_names(rules: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 
 MAKERS: dict[str, Maker] = {
     "AWS::DynamoDB::Table": table,
+    "AWS::Events::EventBus": event_bus,
     "AWS::KMS::Key": key,
     "AWS::SQS::Queue": queue,
     "AWS::SQS::QueuePolicy": queue_policy,

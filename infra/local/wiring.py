@@ -38,6 +38,16 @@ class EventSource:
 
 
 @dataclass(frozen=True)
+class StreamSource:
+    """A table's stream that triggers a function. `pattern`: Lambda's filter of its records."""
+
+    function: str
+    stream_arn: str
+    batch_size: int
+    pattern: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Schedule:
     function: str
     expression: str
@@ -93,7 +103,9 @@ def function(name: str, given: Properties, resolver: Resolver) -> Function:
     return Function(name, handler, timeout, memory, {n: str(v) for n, v in variables.items()})
 
 
-def event_source(given: Properties, resolver: Resolver) -> EventSource:
+def event_source(given: Properties, resolver: Resolver) -> EventSource | StreamSource:
+    if given.has("StartingPosition"):
+        return _stream_source(given, resolver)
     responses = given.take("FunctionResponseTypes", [])
     given.ignore("MaximumBatchingWindowInSeconds", "ScalingConfig")  # batches form, nothing scales
     made = EventSource(
@@ -103,6 +115,24 @@ def event_source(given: Properties, resolver: Resolver) -> EventSource:
         partial_responses="ReportBatchItemFailures" in responses,
     )
     given.done()
+    return made
+
+
+def _stream_source(given: Properties, resolver: Resolver) -> StreamSource:
+    """From the beginning on, a failed record again and again."""
+    start, (response,) = given.take("StartingPosition"), given.take("FunctionResponseTypes")
+    criteria = given.part("FilterCriteria")
+    (chosen,) = criteria.take("Filters")
+    criteria.done()
+    made = StreamSource(
+        function=_only_reference(given.take("FunctionName")),
+        stream_arn=resolver.value(given.take("EventSourceArn")),
+        batch_size=given.take("BatchSize", 100),
+        pattern=json.loads(chosen["Pattern"]),
+    )
+    given.done()
+    if (start, response) != ("TRIM_HORIZON", "ReportBatchItemFailures"):
+        raise UnknownPropertyError(f"{made.function}: {start}, {response}")
     return made
 
 

@@ -38,12 +38,14 @@ def _sources(cfn: Template) -> Iterator[tuple[str, str]]:
     functions = cfn.get_resources("AWS::Lambda::Function")
     for name, resource in cfn.get_resources("AWS::Lambda::EventSourceMapping").items():
         given = resource["Properties"]
+        if given.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield name, "does not report single failures of a batch"
+        if "StartingPosition" in given:
+            continue  # a stream, which has no visibility and runs once a shard
         queue = queues[_target(given["EventSourceArn"])]["Properties"]
         function = functions[_target(given["FunctionName"])]["Properties"]
         if queue.get("VisibilityTimeout", 30) < TIMES * function.get("Timeout", 3):
             yield name, f"the queue's visibility timeout is under {TIMES} times the function's"
-        if given.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-            yield name, "does not report single failures of a batch"
         if "MaximumConcurrency" not in given.get("ScalingConfig", {}):
             yield name, "has no MaximumConcurrency"
 

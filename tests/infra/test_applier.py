@@ -102,8 +102,8 @@ def test_what_only_linters_check_is_listed(stack: Stack) -> None:
         ),
         (
             "AWS::DynamoDB::Table",
-            {"KeySchema": [], "StreamSpecification": {}},
-            "Thing: StreamSpecification",
+            {"KeySchema": [], "KinesisStreamSpecification": {}},
+            "Thing: KinesisStreamSpecification",
         ),
         (
             "AWS::KMS::Key",

@@ -1,4 +1,4 @@
-"""Who may import whom: `sync | match | api -> ablage`; inside, adapters know the domain."""
+"""Who may import whom: `sync | match | api | deliver -> ablage`; adapters know the domain."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-ROOMS = ("sync", "match", "api")
+ROOMS = ("sync", "match", "api", "deliver")
 ADAPTERS = ("ablage.store", "ablage.mailbox", "ablage.change")
 AWS = ("boto3", "botocore")
 IMAP = ("imaplib", "imap_tools")

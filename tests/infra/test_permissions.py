@@ -19,11 +19,12 @@ from infra.local.stack import LocalStack
 from infra.local.translate import translate
 
 from api.handler import lambda_handler as api
+from deliver.handler import lambda_handler as deliver
 from match.handler import lambda_handler as match
 from sync.dispatch import lambda_handler as dispatch
 from sync.handler import lambda_handler as sync
 
-FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction", "DeliverFunction")
 DATA_ROLE = "DataRole"  # the API's, for one tenant
 USER = "anna@own.example"
 MAIL = (
@@ -76,7 +77,7 @@ class Notebook:
 
 
 def handlers(notebook: Notebook) -> dict[str, Callable[..., Any]]:
-    found = zip(FUNCTIONS, (dispatch, sync, match, api), strict=True)
+    found = zip(FUNCTIONS, (dispatch, sync, match, api, deliver), strict=True)
     return {name: notebook.watching(name, handler) for name, handler in found}
 
 
@@ -283,6 +284,8 @@ def targets(request: dict[str, Any]) -> list[str]:
     """Physical names of what a request works on."""
     if "RequestItems" in request:
         return list(request["RequestItems"])
+    if "Entries" in request and "QueueUrl" not in request:
+        return list({entry["EventBusName"] for entry in request["Entries"]})
     (name,) = {"TableName", "Bucket", "QueueUrl", "KeyId"} & request.keys()
     return [str(request[name])]
 

@@ -15,7 +15,13 @@ from sync.dispatch import BACKFILL_CONCURRENCY
 from sync.poll import THREADS
 
 LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts", "oauth_local_url", "oauth_local_mail"}
-FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+FUNCTIONS = (
+    "DispatchFunction",
+    "SyncFunction",
+    "MatchFunction",
+    "ApiFunction",
+    "DeliverFunction",
+)
 ROUTES = """
 read   GET    /v1/me
 manage GET    /v1/usage
@@ -248,9 +254,19 @@ def test_no_function_writes_to_what_triggers_it() -> None:
     for function, queues in triggers.items():
         sends = allowed(function.replace("Function", "Role")).get("sqs:SendMessage", set())
         assert not sends & queues, function
+    assert set(allowed("DeliverRole")) == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "events:PutEvents",
+    }
+    assert roles_with("events:PutEvents") == {"DeliverRole"}
     assert triggers == {
         "SyncFunction": {"SyncQueue", "BackfillQueue"},
         "MatchFunction": {"MatchQueue"},
+        "DeliverFunction": {"Table"},
     }
 
 
@@ -309,6 +325,7 @@ def test_functions_have_the_planned_timeouts() -> None:
         "SyncFunction": 120,
         "MatchFunction": 60,
         "ApiFunction": 29,
+        "DeliverFunction": 60,
     }
 
 
@@ -454,6 +471,7 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
         ),
         *(("Errors", function) for function in FUNCTIONS),
         *(("ApproximateAgeOfOldestMessage", queue) for queue in ("MatchQueue", "SyncQueue")),
+        ("IteratorAge", "DeliverFunction"),
         *((metric, "AWS::StackName") for metric in (POLL_LAG, FILED_DELAY)),
     }
 

@@ -52,7 +52,9 @@ class Happened:
 
     @property
     def item(self) -> Item:
-        return self.body | {"expires": self.at // 1000 + _TTL_SECONDS}
+        """`ev` marks what the stream hands on; a void row has none."""
+        mark = {"ev": True} if self.body else {}
+        return self.body | mark | {"expires": self.at // 1000 + _TTL_SECONDS}
 
 
 def moment(at: int) -> str:
@@ -154,7 +156,7 @@ def _is_fresh(at: int, now: Clock) -> bool:
 
 def _stands(table: Table, row: Happened) -> bool:
     item = table.get(row.key, consistent=True)
-    return item is not None and ("e" in item or "f" in item)
+    return item is not None and "ev" in item
 
 
 def _void(table: Table, row: Happened) -> bool:
@@ -164,6 +166,10 @@ def _void(table: Table, row: Happened) -> bool:
     except ConditionFailed:
         return not _stands(table, row)
     return True
+
+
+def tenant_of(row: Item) -> TenantId:
+    return TenantId(row["pk"].split("#")[1])
 
 
 # ---- reading -------------------------------------------------------------------------------------

@@ -52,6 +52,11 @@ def _item(wire: Mapping[str, Any]) -> Item:
     return {name: _plain(_deserialise(value)) for name, value in wire.items()}
 
 
+def item_of(image: Mapping[str, Any]) -> Item:
+    """Of a record of the table's stream, as `query` reads it."""
+    return _item(image)
+
+
 def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
