@@ -180,12 +180,15 @@ class FolderFetch:
         return self.session.last_uid() < opened.uidnext
 
     def _walk_up(self, opened: FolderStatus) -> bool:
-        """New mail. In the end UIDNEXT as it was before the listing: what came meanwhile is seen at
-        the next look. Some servers tell it in STATUS alone."""
+        """New mail, and older that is shown only now. In the end UIDNEXT as it was before the
+        listing: what came meanwhile is seen at the next look. Some servers tell it in STATUS
+        alone."""
         cursor = self.cursor
-        uids = self.session.new_uids(cursor.top) if self._is_begun else []
+        found = self.session.new_uids(cursor.search_above) if self._is_begun else []
+        uids, late = [uid for uid in found if uid > cursor.top], cursor.late(found)
         self.missing, self.top_before = missing(cursor, opened, uids), cursor.top
-        finished = self._walk(uids, lambda cursor, edge: cursor.with_top(edge))
+        finished = self._walk_late(late)
+        finished = finished and self._walk(uids, lambda cursor, edge: cursor.with_top(edge))
         self.has_news = self.has_mail
         self.missing += self.ran.gone
         if not finished or not self._follow():
@@ -193,12 +196,21 @@ class FolderFetch:
         uidnext = opened.uidnext
         if uidnext is None and self.told and self.told.uidvalidity == opened.uidvalidity:
             uidnext = self.told.uidnext
-        seen = replace(self.cursor, uidnext_seen=uidnext)
+        seen = replace(self.cursor.with_shown([*late, *uids]), uidnext_seen=uidnext)
         if self._is_begun:
             self.move(seen)
         else:
             self.cursor = seen  # written with what the import does first
         return True
+
+    def _walk_late(self, late: Sequence[int]) -> bool:
+        """The cursor passed them when they were not there. Not what is older than the account
+        reads: it was there, and left out."""
+        if not late:
+            return True
+        self.tools.summary.count("shown_late", len(late))
+        since = since_of(self.account, self.tools.time())
+        return self._walk(late, lambda cursor, _edge: cursor, since)
 
     def _follow(self) -> bool:
         """The folder is open again behind it."""
@@ -227,6 +239,8 @@ class FolderFetch:
         since = as_time(cursor.since)
         above, below = cursor.high, cursor.low
         uids = [uid for uid in self.session.new_uids(above, since.date()) if uid < below]
+        if not cursor.recent:
+            self.cursor = cursor.with_shown(uids)  # written with what the import does first
         if not self._walk(uids[::-1], lambda cursor, edge: replace(cursor, low=edge), since):
             return False
         self.move(self.cursor.imported())

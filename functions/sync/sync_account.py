@@ -1,11 +1,12 @@
 """One account: connect, look, and fetch what is new. A fault of the mailbox becomes its state,
 never an exception."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
+from zlib import crc32
 
 from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
@@ -38,6 +39,7 @@ RECONNECT_SECONDS = 60.0  # with less left of the invocation, the next tick is t
 LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQueue
 MORE_SECONDS = 60.0
 SLOW_SECONDS = 3600  # one batch at a time, after NO, BAD or a lost connection
+DAY_MINUTES = 24 * 60
 LIVE_RESERVE = 4  # one part in so many of a day's bytes is kept for new mail
 
 T = TypeVar("T")
@@ -95,6 +97,9 @@ def _poll(tools: Tools, seen: Seen) -> AccountState:
         told = session.status(folders)
         is_importing = _keep_importing(tools, seen, folders)
         changed = changed_folders(seen, told, folders)
+        if is_full_look(seen.account, state, tools.epoch()):
+            others = [folder for folder in folders if folder not in changed]
+            changed += belied(seen, session, others)
         fetch = Fetch(tools, seen, session, state, told, is_live=True)
         at = fetch.run(changed) if changed else None
         if at is not None:
@@ -160,6 +165,32 @@ def is_changed(cursor: Cursor | None, status: FolderStatus) -> bool:
     if cursor is None or cursor.uidvalidity != (status.uidvalidity or 0):
         return True
     return status.uidnext is None or status.uidnext != cursor.uidnext_seen
+
+
+def is_full_look(account: Account, state: AccountState, now: int) -> bool:
+    """One look a day, each account's at a minute of its own: nothing need be remembered."""
+    minute = now // 60 + crc32(f"{account.tenant}/{account.account_id}".encode())
+    return minute % DAY_MINUTES < state.interval
+
+
+def belied(seen: Seen, session: Session, folders: Sequence[Folder]) -> tuple[Folder, ...]:
+    """Those whose UIDNEXT hides mail. Reads the mailbox alone: no lease, no write."""
+    return tuple(
+        folder
+        for folder in folders
+        if (cursor := seen.cursors.get(folder.folder_id)) and _hides(session, folder, cursor)
+    )
+
+
+def _hides(session: Session, folder: Folder, cursor: Cursor) -> bool:
+    try:
+        session.examine(folder)
+    except AccountFault as fault:
+        if fault.code != "folder_missing":
+            raise
+        return False
+    found = session.new_uids(cursor.search_above)
+    return bool(cursor.late(found)) or any(uid > cursor.top for uid in found)
 
 
 def _keep_importing(tools: Tools, seen: Seen, folders: tuple[Folder, ...]) -> bool:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from tests.support.aws_calls import aws_calls
 from tests.support.hostile_imap import HostileImap, Script, Talk
 from tests.support.mailboxes import TENANT, connect_mailbox, state_of, tools_for
-from tests.support.odd_inbox import inbox
+from tests.support.odd_inbox import Hook, inbox
 from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 
+from ablage.accounts import Account, AccountState
 from ablage.store import cursors, keys
 from ablage.store.storage import Storage
 from sync.poll import more
+from sync.sync_account import is_full_look
 
 Hostile = Callable[[Script], HostileImap]
 
@@ -99,3 +101,79 @@ def test_a_mailbox_at_the_last_possible_uid_stays_healthy(aws: Storage, hostile:
 
     assert state_of(aws, account).status == "ok"
     assert [key.uid for key in keys_of(aws)] == [top]
+
+
+def showing(there: list[int], uidnext: list[int]) -> Hook:
+    """A folder that shows the UIDs `there` and tells the UIDNEXT `uidnext`, whatever is true."""
+
+    def hook(talk: Talk, command: bytes) -> bool:
+        if command.startswith(b"STATUS"):
+            told = b"UIDNEXT %d UIDVALIDITY 7 MESSAGES %d" % (uidnext[0], len(there))
+            talk.ok(b"* STATUS INBOX (%b)\r\n" % told)
+        elif command.startswith(b"EXAMINE"):
+            uids = b"* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % uidnext[0]
+            talk.ok(b"* %d EXISTS\r\n" % len(there) + uids)
+        elif b"SEARCH" in command:
+            talk.ok(b"* SEARCH" + b"".join(b" %d" % uid for uid in there) + b"\r\n")
+        else:
+            return False
+        return True
+
+    return hook
+
+
+def test_a_lower_uid_that_is_shown_late_is_read(aws: Storage, hostile: Hostile) -> None:
+    there, uidnext = [1, 2, 3, 5], [6]
+    server = hostile(inbox(lambda: 9, showing(there, uidnext)))
+    account = connect_mailbox(aws, server, "u@example.com")
+    poll_once(tools_for(aws, server), account)
+    there[:] = [1, 2, 3, 4, 5, 6]
+    uidnext[0] = 7
+
+    counts = poll_once(tools_for(aws, server), account)
+    poll_once(tools_for(aws, server), account)
+
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3, 4, 5, 6]
+    assert (counts["shown_late"], counts["stored"]) == (1, 2)
+    assert cursor_of(aws, account).recent == "1-6"
+
+
+def minutes_of_a_day(account: Account) -> tuple[float, float]:
+    """A time at which an account is looked into, whatever it tells, and one at which it is not."""
+    full = next(at for at in range(0, 86_400, 60) if is_full_look(account, AccountState(), at))
+    midnight = 86_400 * 20_000.0
+    return midnight + full, midnight + full + 43_200
+
+
+def test_mail_that_uidnext_hides_is_found_once_a_day(aws: Storage, hostile: Hostile) -> None:
+    there, uidnext = [1, 2], [3]
+    server = hostile(inbox(lambda: 9, showing(there, uidnext)))
+    account = connect_mailbox(aws, server, "u@example.com")
+    full, other = minutes_of_a_day(account)
+    poll_once(tools_for(aws, server, now=lambda: full - 43_200), account)
+    poll_once(tools_for(aws, server, now=lambda: other - 43_200 - 60), account)
+
+    with aws_calls() as calls:
+        poll_once(tools_for(aws, server, now=lambda: full), account)
+    looked = any(b"SEARCH UID 3:*" in line or b"SEARCH UID 1:*" in line for line in server.heard)
+    there.append(3)
+    poll_once(tools_for(aws, server, now=lambda: other), account)
+    hidden = [key.uid for key in keys_of(aws)]
+    poll_once(tools_for(aws, server, now=lambda: full + 86_400), account)
+
+    assert looked
+    assert "dynamodb:UpdateItem" not in calls  # no lease
+    assert sorted(hidden) == [1, 2]
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3]
+
+
+def test_one_look_a_day_is_a_full_one() -> None:
+    for account in (an_account("a"), an_account("b")):
+        for interval in (1, 5, 15, 60):
+            state = AccountState(interval=interval)
+            looks = range(0, 5 * 86_400, interval * 60)
+            assert sum(is_full_look(account, state, at) for at in looks) == 5
+
+
+def an_account(name: str) -> Account:
+    return Account(TENANT, name, "u@example.com", "u@example.com", "localhost", 993, "u", 1)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ablage.accounts import uidvalidity_in
 from ablage.store import keys
+from ablage.store.recent import floor, late, with_shown
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
 
@@ -59,7 +60,8 @@ class Cursor:
     was received since then is read. At its end `high` becomes `ceiling`. A reader of schema 1,
     which knows no `low`, begins at `high` and finds what is done stored already. `stuck` is the
     UID at which a session broke, `stuck_tries` times in a row. `restarts` counts how often UIDs
-    were given out anew under one UIDVALIDITY (a mailbox restored from a backup)."""
+    were given out anew under one UIDVALIDITY (a mailbox restored from a backup). `recent`: the UIDs
+    shown last (`ablage.store.recent`)."""
 
     folder_id: str
     uidvalidity: int
@@ -73,11 +75,25 @@ class Cursor:
     version: int = 0
     restarts: int = 0
     low: int = 0
+    recent: str = ""
 
     @property
     def top(self) -> int:
         """New mail lies above it."""
         return max(self.high, self.ceiling) if self.since else self.high
+
+    @property
+    def search_above(self) -> int:
+        """Where a search for new mail begins, and for what is shown late: not in an import, which
+        looks there itself."""
+        lowest = None if self.since else floor(self.recent)
+        return min(lowest or self.top, self.top)
+
+    def late(self, uids: Sequence[int]) -> list[int]:
+        return [] if self.since else late(self.recent, uids, self.top)
+
+    def with_shown(self, uids: Iterable[int]) -> "Cursor":
+        return replace(self, recent=with_shown(self.recent, uids))
 
     def with_top(self, uid: int) -> "Cursor":
         return replace(self, ceiling=uid) if self.since else replace(self, high=uid)
@@ -123,6 +139,7 @@ def cursor_item(cursor: Cursor, fence: int) -> Item:
         "version": cursor.version,
         "restarts": cursor.restarts,
         "low": cursor.low,
+        "recent": cursor.recent,
         "fence": fence,
     }
 
@@ -141,6 +158,7 @@ def cursor_from_item(folder_id: str, item: Item) -> Cursor:
         version=item["version"],
         restarts=item.get("restarts", 0),
         low=item.get("low", item["ceiling"] + 1),
+        recent=item.get("recent", ""),
     )
 
 
