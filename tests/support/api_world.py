@@ -198,6 +198,7 @@ def _made(where: Storage) -> World:
         runs.write(where.table, TenantId(OWNER), "anna-a", run, int(time.time()))
     synced = _ok(anna("POST", "/v1/accounts/anna-a/sync", {}))
     batch = _ok(anna("POST", "/v1/batches", {"kind": "backfill_account", "account": "anna-a"}))
+    exported = _ok(anna("POST", "/v1/exports", {"entity_type": "quote", "entity_id": "q-a"}))
     imported = begun(anna, b"{}\n")
     upload(imported, b"{}\n")
     nobody = base64.urlsafe_b64encode(b"ADDRESS#nobody@x.de").rstrip(b"=").decode()
@@ -208,7 +209,7 @@ def _made(where: Storage) -> World:
         "entity_type": (("quote", "quote"), ("contact", "contact")),
         "entity_id": (("q-a", "q-x"), ("c-a", "c-x")),
         "entry_id": ((entry["id"], nobody),),
-        "job": tuple((each["id"], "0" * 16) for each in (synced, batch, imported)),
+        "job": tuple((each["id"], "0" * 16) for each in (synced, batch, imported, exported)),
         "message": tuple((each, "a" * 26) for each in (filed, unfiled, private, held)),
         "number": (("1", "1"),),
         "provider": (("google", "microsoft"),),
