@@ -91,8 +91,9 @@ def password_login(body: AccountBody) -> LoginPlace:
         detail = "Send the host; POST /v1/accounts/discover asks DNS where it may be."
         raise InvalidInput("host_needed", detail, "/host")
     if known[0].auth not in {"password", "app_password"}:
-        code = "oauth_needed" if known[0].auth == "oauth" else "no_imap"
-        raise InvalidInput(code, known[0].help, "/address")
+        if known[0].auth == "oauth":
+            raise InvalidInput("oauth_needed", known[0].help, "/address")
+        raise InvalidInput("no_imap", known[0].help, "/address")
     return LoginPlace(known[0].host, known[0].port, body.username or known[0].username)
 
 

@@ -22,7 +22,7 @@ CHUNKS = 100  # of a minute's allowance
 TENANTS = 2000  # remembered by one function
 
 # What reads much or starts long work, whatever its scope says.
-_HEAVY = frozenset(
+HEAVY = frozenset(
     {
         ("POST", "/v1/batches"),
         ("POST", "/v1/batches/{job}/undo"),
@@ -30,8 +30,13 @@ _HEAVY = frozenset(
         ("POST", "/v1/previews"),
         ("POST", "/v1/accounts/{account}/sync"),
         ("POST", "/v1/accounts/discover"),
-        ("POST", "/v1/imports"),
         ("POST", "/v1/exports"),
+        ("POST", "/v1/imports"),
+        ("POST", "/v1/imports/{job}/start"),
+        ("POST", "/v1/contacts/batch"),
+        ("POST", "/v1/customers/batch"),
+        ("POST", "/v1/records/batch"),
+        ("POST", "/v1/filings/batch"),
         ("GET", "/v1/trace"),
         ("GET", "/v1/messages/{message}/html"),
         ("GET", "/v1/messages/{message}/attachments/{number}"),
@@ -43,7 +48,7 @@ logger = Logger(service="api", child=True)
 
 def class_of(operation: Operation) -> str:
     """`heavy`, `read` or `write`."""
-    if (operation.method, operation.path) in _HEAVY:
+    if (operation.method, operation.path) in HEAVY:
         return "heavy"
     return "read" if operation.method == "GET" else "write"
 

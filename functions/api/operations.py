@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -33,6 +33,7 @@ class Operation:
     body_bytes: int = REQUEST_BYTES
     is_replayed: bool = True
     has_body: bool = False
+    handler: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
     def matches(self, path: str) -> bool:
         parts, asked = self.path.split("/"), path.split("/")
@@ -65,6 +66,7 @@ def operation(
                 queries=_names(handler, Query),
                 headers=_names(handler, Header),
                 has_body=_has_body(handler),
+                handler=handler,
             )
         )
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")

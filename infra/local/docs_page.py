@@ -19,6 +19,7 @@ summary { cursor: pointer; padding: .2rem 0 } code, b.verb { font-family: ui-mon
 b.verb { display: inline-block; width: 4.5rem } .scope { float: right; opacity: .7 }
 table { border-collapse: collapse; width: 100%; font-size: 13px; margin: .3rem 0 1rem }
 td, th { text-align: left; vertical-align: top; padding: .15rem .6rem .15rem 0 }
+pre { font-size: 12px; max-height: 16rem; overflow: auto; background: #8881; padding: .4rem }
 details > div { margin-left: 4.7rem } :root { color-scheme: light dark }
 """
 
@@ -75,9 +76,20 @@ class _Rendering:
         )
         if "requestBody" in operation:
             yield f"<p>Body: {self._content(operation['requestBody'])}</p>"
+            yield _example(operation["requestBody"])
         for status, answer in operation["responses"].items():
-            yield f"<p>{status}: {self._content(answer) or escape(answer['description'])}</p>"
+            yield self._answer(status, answer)
         yield "</div></details>"
+
+    def _answer(self, status: str, given: Json) -> str:
+        """Of a refusal the codes it may have and what to do, of the rest a whole example."""
+        answer = given
+        if "$ref" in given:
+            answer = self._api["components"]["responses"][given["$ref"].rsplit("/", 1)[1]]
+        words = escape(answer["description"])
+        if status >= "4":
+            return f"<p>{status}: {words}</p>"
+        return f"<p>{status}: {self._content(answer) or words}</p>{_example(answer)}"
 
     def _content(self, given: Json) -> str:
         kinds = (kind["schema"] for kind in given.get("content", {}).values() if "schema" in kind)
@@ -106,6 +118,12 @@ class _Rendering:
         if schema.get("type") == "array":
             return f"list of {self._type(schema.get('items', {}))}"
         return escape(schema.get("format") or schema.get("type") or "anything")
+
+
+def _example(given: Json) -> str:
+    found = [kind["example"] for kind in given.get("content", {}).values() if "example" in kind]
+    shown = (escape(json.dumps(each, indent=2, ensure_ascii=False)) for each in found)
+    return "".join(f"<pre>{each}</pre>" for each in shown)
 
 
 def _short(name: str) -> str:

@@ -21,7 +21,7 @@ FIXED = {"Merged": "merged"}  # codes their classes set
 CODE_AT = {"Refused": 1, "problem": 1}
 # Their code comes from a row that has it, or from an error that is raised again.
 PASSED_ON = {"error.code", "fault.code", "code"}
-BY_HAND = {"oauth_needed", "no_imap", "internal", "invalid_request"}  # api.accounts, api.problems
+BY_HAND = {"internal", "invalid_request"}  # api.handler, api.problems
 NO_FIELD = {
     "invalid_tenant",  # of a token: the door tells it as no_tenant
     "secret_too_long",  # the bodies' own limits are stricter

@@ -1,12 +1,17 @@
 """Routes in the template, in the code and in docs/openapi.json are the same, with their scopes."""
 
+import ast
+import itertools
 import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
+from api.error_codes import TABLE
 from api.routes import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,11 +72,144 @@ def test_the_committed_description_is_up_to_date(described):
     assert json.loads((ROOT / "docs" / "openapi.json").read_text()) == described
 
 
-def test_every_operation_says_what_it_does(described):
+def operations(described):
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
-            assert operation["summary"].endswith((".", ")", "?")), (method, path)
-            assert "4XX" in operation["responses"]
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_operation_says_what_it_does(described):
+    told = {tag["name"] for tag in described["tags"] if tag["description"]}
+    for name, operation in operations(described):
+        assert operation["summary"].endswith((".", ")", "?")), name
+        assert set(operation["tags"]) <= told, name
+        assert {"401", "403", "429", "500", "503"} <= set(operation["responses"]), name
+        assert operation["x-limits"]["class"] in ("read", "write", "heavy"), name
+
+
+def examples(described):
+    """(where, example, its schema) of every parameter, body and answer."""
+    for name, operation in operations(described):
+        for parameter in operation.get("parameters", ()):
+            given = parameter.get("example", parameter["schema"].get("default"))
+            yield f"{name} {parameter['name']}", given, parameter["schema"]
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            yield f"{name} body", content.get("example"), content["schema"]
+        for status, answer in operation["responses"].items():
+            for content in answer.get("content", {}).values() if status < "3" else ():
+                yield f"{name} {status}", content.get("example"), content["schema"]
+    for name, example in described["components"]["examples"].items():
+        yield name, example["value"], {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_example_is_there_and_fits_its_schema(described):
+    """Times too: a name that ends as one has the form of one."""
+    wrong = {}
+    for where, example, schema in examples(described):
+        checker = jsonschema.Draft202012Validator(
+            schema | {"components": described["components"]},
+            format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+        )
+        found = "no example" if example is None else next(checker.iter_errors(example), None)
+        if found:
+            wrong[where] = getattr(found, "message", found)
+
+    assert wrong == {}
+
+
+def test_a_bodys_example_is_taken_as_it_is(described):
+    """Not only by the schema: also by what the models check besides."""
+    for name, operation in operations(described):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            model = content["schema"]["$ref"].rpartition("/")[2]
+            (known,) = {each for each in subclasses(BaseModel) if each.__name__ == model}
+            assert known.model_validate(content["example"]), name
+
+
+def subclasses(base):
+    for each in base.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def test_every_header_an_answer_may_have_is_described(described):
+    known = set(described["components"]["headers"])
+    for name, operation in operations(described):
+        for answer in operation["responses"].values():
+            found = answer.get("headers", {})
+            assert ("$ref" in answer) != ("X-Request-Id" in found), name
+            assert set(found) <= known
+
+
+def test_only_codes_of_the_table_are_told_and_each_somewhere(described):
+    text = json.dumps(described["paths"])
+    told = set(re.findall(r"#/components/(?:examples|responses)/(\d{3}_\w+)", text))
+    known = {f"{status}_{row.code}" for row in TABLE for status in row.statuses}
+
+    assert told <= known
+    # What no route is needed for, or only items of a batch have.
+    assert known - told <= {"404_unknown_route", "405_method_not_allowed", "503_not_done"}
+
+
+def spelt(file):
+    """Every text a file passes on, with what its names may stand for put in."""
+    tree = ast.parse(file.read_text())
+    names = values(tree)
+    for node in ast.walk(tree):
+        for each in node.args if isinstance(node, ast.Call) else getattr(node, "elts", ()):
+            yield from texts(each, names)
+
+
+def values(tree):
+    """name -> the texts it is given: as a name of the module, a default, or an argument."""
+    pairs = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            pairs += [(t.id, node.value) for t in node.targets if isinstance(t, ast.Name)]
+        if isinstance(node, ast.FunctionDef):
+            taken = node.args.args
+            defaults = node.args.defaults
+            pairs += [(a.arg, d) for a, d in zip(taken[::-1], defaults[::-1], strict=False)]
+        if isinstance(node, ast.Call):
+            pairs += [(keyword.arg, keyword.value) for keyword in node.keywords]
+    known = {}
+    for name, value in pairs:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            known.setdefault(name, set()).add(value.value)
+    return known
+
+
+def texts(node, names):
+    if isinstance(node, ast.Name):
+        return names.get(node.id, ())
+    if isinstance(node, ast.Constant):
+        return (node.value,) if isinstance(node.value, str) else ()
+    if not isinstance(node, ast.JoinedStr):
+        return ()
+    choices = [
+        tuple(texts(getattr(part, "value", part), names)) or ("x",)
+        if isinstance(part, ast.FormattedValue)
+        else (part.value,)
+        for part in node.values
+    ]
+    return ("".join(chosen) for chosen in itertools.islice(itertools.product(*choices), 100))
+
+
+def test_every_route_is_spelt_in_a_test_of_its_own():
+    """Beside those that walk all routes: no route is there that no test asks by its path."""
+    found = {
+        text.partition("?")[0]
+        for file in sorted((ROOT / "tests" / "integration").glob("*.py"))
+        for text in spelt(file)
+        if text.startswith("/v1/") and "{" not in text
+    }
+    untested = [
+        f"{known.method} {known.path}"
+        for known in OPERATIONS
+        if not any(known.matches(text) for text in found)
+    ]
+
+    assert untested == []
 
 
 def test_every_reference_leads_somewhere(described):

@@ -104,9 +104,14 @@ class Client:
 
 
 def send(made: dict[str, Any], context: Context | None = None) -> Answer:
+    from tests.support.described import hold_to_description  # noqa: PLC0415  likewise
+
     from api.handler import lambda_handler  # noqa: PLC0415  after the environment is set
 
+    method, path = made["requestContext"]["http"]["method"], made["rawPath"]
     result = lambda_handler(made, context or Context())  # type: ignore[arg-type]  a stand-in for Lambda's
+    text = result.get("body") or ""
+    hold_to_description(method, path, result["statusCode"], result["headers"], text)
     return Answer(result["statusCode"], result["headers"], result.get("body") or "")
 
 

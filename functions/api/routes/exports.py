@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import AwareDatetime, Field, StrictStr
+from pydantic import Field, StrictStr
 
 from ablage import tenancy
 from ablage.errors import InvalidInput
@@ -16,7 +16,7 @@ from api.batch_requests import made
 from api.clock import now_epoch, utc_text
 from api.operations import operation
 from api.routes.jobs import JobView, job_view, work_off
-from api.schemas import Body, answer
+from api.schemas import Body, Moment, answer
 from api.tenant import Calling
 from api.visibility import viewer
 
@@ -26,8 +26,8 @@ EXPORTS = Rate(200, 86400)  # of a tenant: each may read gigabytes
 class ExportBody(Body):
     entity_type: Annotated[StrictStr, Field(max_length=32)]
     entity_id: Annotated[StrictStr, Field(max_length=128)]
-    since: AwareDatetime | None = Field(None, description="sort_time from here on.")
-    until: AwareDatetime | None = Field(None, description="sort_time before this.")
+    since: Moment | None = Field(None, description="sort_time from here on.")
+    until: Moment | None = Field(None, description="sort_time before this.")
 
 
 @operation("POST", "/v1/exports", "read", status=202)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field, StrictInt, StrictStr
+from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from ablage import limits, tenancy
 from ablage.accounts import API_ACCOUNT
@@ -23,7 +23,7 @@ from api.mail_search import Sender, When, kept_mail_id, search_mail
 from api.message_schemas import MessageView, message_view
 from api.operations import operation
 from api.routes.imports import UploadView
-from api.schemas import Body, answer
+from api.schemas import Body, Moment, answer
 from api.tenant import Caller, Calling
 from api.visibility import seen, views
 
@@ -49,7 +49,7 @@ class PostBody(Body):
     direction: Literal["outbound", "inbound"] | None = Field(
         None, description="outbound: your own system sent it. Without: as its From says."
     )
-    occurred_at: AwareDatetime | None = Field(
+    occurred_at: Moment | None = Field(
         None, description="When it was sent or came; counts where the mail itself does not say."
     )
     provider_message_id: Annotated[StrictStr, Field(max_length=250)] | None = Field(
