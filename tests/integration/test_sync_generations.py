@@ -5,18 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tests.support.events import context, s3_created, sqs_event
 from tests.support.hostile_imap import HostileImap, Script, Talk
-from tests.support.mailboxes import PASSWORD, TENANT, connect_mailbox, tools_for
-from tests.support.odd_inbox import answer, asked, inbox
+from tests.support.mailboxes import PASSWORD, TENANT, connect_mailbox, raw_keys, tools_for
+from tests.support.odd_inbox import Hook, answer, asked, inbox
 from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
+from tests.support.tenants import index_contact
 
 from ablage.accounts import Account, uidvalidity_in
 from ablage.settings import settings
-from ablage.store import connections, jobs
+from ablage.store import connections, jobs, keys
 from ablage.store.aws import client
 from ablage.store.jobs import Job
 from ablage.store.secrets import Secret, seal
 from ablage.store.storage import Storage
+from match.handler import lambda_handler as match
 from sync.jobs import run_job
 
 Hostile = Callable[[Script], HostileImap]
@@ -124,3 +127,60 @@ def test_a_server_whose_uidnext_lies_is_not_read_again(aws: Storage, hostile: Ho
 
     assert {key.uidvalidity for key in keys_of(aws)} == {7}
     assert len(keys_of(aws)) == 5
+
+
+def renumbered(uidvalidity: list[int], there: int = 3) -> Hook:
+    """The same mails under another UIDVALIDITY, with UIDs from 1 again."""
+
+    def hook(talk: Talk, command: bytes) -> bool:
+        told = b"UIDVALIDITY %d" % uidvalidity[0]
+        if command.startswith(b"STATUS"):
+            talk.ok(b"* STATUS INBOX (UIDNEXT %d %b MESSAGES %d)\r\n" % (there + 1, told, there))
+        elif command.startswith(b"EXAMINE"):
+            codes = b"* OK [%b] x\r\n* OK [UIDNEXT %d] x\r\n" % (told, there + 1)
+            talk.ok(b"* %d EXISTS\r\n" % there + codes)
+        elif b"FETCH" in command and b"BODY" not in command:
+            row = (
+                b'* %d FETCH (UID %d INTERNALDATE "20-Nov-2026 10:00:0%d +0000" RFC822.SIZE 60)\r\n'
+            )
+            talk.ok(b"".join(row % (uid, uid, uid) for uid in asked(command)))
+        else:
+            return False
+        return True
+
+    return hook
+
+
+def shown(where: Storage) -> dict[str, list[str]]:
+    """The mailbox's overview and a contact's archive, by sort key."""
+    mailbox = where.table.query(keys.account_partition(TENANT, "box"))
+    archive = where.table.query(keys.archive(TENANT, "contact", "c1"))
+    is_mail = keys.overview(TENANT, "box", "", "")[1].split("#")[0] + "#"
+    return {
+        "overview": [row["sk"] for row in mailbox if row["sk"].startswith(is_mail)],
+        "archive": [row["sk"] for row in archive],
+    }
+
+
+def test_a_new_uidvalidity_changes_nothing_that_is_shown(aws: Storage, hostile: Hostile) -> None:
+    """Mail comes once more under keys of its own, and is the same message: by Message-ID, else by
+    its content."""
+    uidvalidity = [7]
+    server = hostile(inbox(lambda: 3, renumbered(uidvalidity)))
+    index_contact(aws, TENANT, "a@kunde.de", "c1", ["k1"])
+    filing = {"filing_enabled": True, "filing_since": "2026-01-01T00:00:00Z"}
+    account = connect_mailbox(aws, server, "u@example.com", **filing)
+    poll_once(tools_for(aws, server), account)
+    match(sqs_event(s3_created(aws.raw.bucket, *raw_keys(aws))), context())
+    before = shown(aws)
+
+    uidvalidity[0] = 8
+    counts = poll_once(tools_for(aws, server), account)
+    match(sqs_event(s3_created(aws.raw.bucket, *raw_keys(aws))), context())
+    again = poll_once(tools_for(aws, server), account)
+
+    assert (len(before["overview"]), len(before["archive"])) == (3, 3)
+    assert shown(aws) == before
+    assert (counts["stored"], counts["uidvalidity_changed"]) == (3, 1)
+    assert {key.uidvalidity for key in keys_of(aws)} == {7, 8}
+    assert again == {"polled": 1}
