@@ -46,7 +46,9 @@ def test_the_guide_runs_as_it_stands(serving: Serving) -> None:
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    who, contacts, mailbox, filing, errors, versions, job, rest = ran.stdout.split("# block\n")
+    who, contacts, mailbox, filing, errors, versions, job, feed, rest = ran.stdout.split(
+        "# block\n"
+    )
     assert '"scopes"' in who
     assert contacts.count('"stale"') == 2
     assert re.findall(r'"status": ?(\d+)', contacts) == ["201", "404"]
@@ -59,6 +61,8 @@ def test_the_guide_runs_as_it_stands(serving: Serving) -> None:
     assert '"name": "Max K."' in versions or '"name":"Max K."' in versions
     assert re.findall(r'"code": ?"(\w+)"|"current_version": ?(\d+)', versions)[0][0]
     assert '"done"' in job
+    assert '"more"' in feed
+    assert "cursor" not in feed
     assert "204" in rest
     assert '"calls"' in rest
 
