@@ -3,6 +3,8 @@ last row."""
 
 from dataclasses import dataclass
 
+from ablage.mailbox.pace import MOST
+
 GB = 1_000_000_000
 DAY_BYTES = 4 * GB  # of mail fetched from one account in a day
 SLOW_RATE = 4  # imapsync's preset for Microsoft 365, where throttles end [imapsync#272]
@@ -50,7 +52,7 @@ PROVIDERS = (
         _OAUTH,
         day_bytes=3 * GB // 2,
     ),
-    Provider("other", ("",), 8, "eight in flight are as fast as any [imap-sync section 1]"),
+    Provider("other", ("",), MOST, "its depth follows how it answers [imap-sync section 4]"),
 )
 
 
