@@ -173,7 +173,7 @@ def test_late_work_leaves_a_healthy_account_healthy(aws: Storage, hostile: Hosti
     seconds = [59.0]
 
     def clock() -> float:
-        seconds[0] += 0.02
+        seconds[0] += 0.1
         return seconds[0]
 
     start(aws)
