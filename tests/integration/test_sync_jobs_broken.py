@@ -168,12 +168,12 @@ def test_a_share_ends_before_its_session(aws: Storage, late: float, share: float
 
 
 def test_late_work_leaves_a_healthy_account_healthy(aws: Storage, hostile: Hostile) -> None:
-    server = hostile(inbox(lambda: 1500, lambda _talk, _command: False))
+    server = hostile(inbox(lambda: 6000, lambda _talk, _command: False))
     account = connect_mailbox(aws, server, "u@example.com")
     seconds = [59.0]
 
     def clock() -> float:
-        seconds[0] += 0.1
+        seconds[0] += 0.01
         return seconds[0]
 
     start(aws)

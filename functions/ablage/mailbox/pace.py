@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 START = 2
-MOST = 16  # bytes in flight are bounded by themselves: small batches must not leave the line idle
+MOST = 8  # more that small batches fill would be in flight when a slice ends on a slow server
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 LEAST_SET_BYTES = 500
 
