@@ -222,7 +222,7 @@ class _Flight:
     def _streamed(self, answer: Answer, stream: Stream) -> Fetched | None:
         """Its key must be known before it is read: from a UID before the literal, else because
         nothing else was asked for. What stays unknown is dropped, and asked for alone."""
-        uid = as_uid(_begun_items(answer).get(b"UID")) or self._only_one()
+        uid = as_uid(fetch_items(answer).get(b"UID")) or self._only_one()
         if uid is None or _is_literal_of_another_item(answer):
             return None
 
@@ -328,11 +328,6 @@ def _size(value: object) -> int:
     )
 
 
-def _begun_items(answer: Answer) -> dict[bytes, Any]:
-    """Before a stream; its list is still open."""
-    return fetch_items(answer)
-
-
 def _is_literal_of_another_item(answer: Answer) -> bool:
-    body = _begun_items(answer).get(b"BODY[]")
+    body = fetch_items(answer).get(b"BODY[]")
     return not isinstance(body, Literal) or body.body is not answer.stream
