@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from infra.local import gateway
+from infra.local.closing import close_gently
 from infra.local.links import PREFIX, Links
 from infra.local.runtime import Runtime
 from infra.local.tokens import Tokens, scopes_of
@@ -73,12 +74,19 @@ class Gateway:
         return self._tokens.verify(bare, self._api.audiences)
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def shutdown_request(self, request: Any) -> None:
+        """A refusal is heard, though the body behind it was not read."""
+        close_gently(request)
+
+
 class HttpServer:
     """Serves a gateway until `stop`; port 0 takes a free one."""
 
     def __init__(self, served: Gateway, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer((HOST, port), _handler(served))
-        self._server.daemon_threads = True
+        self._server = _Listener((HOST, port), _handler(served))
         self.port = int(self._server.server_address[1])
         self.base_url = f"http://{HOST}:{self.port}"
         self._thread = threading.Thread(

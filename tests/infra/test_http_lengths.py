@@ -52,6 +52,15 @@ def test_an_unclear_length_is_refused_and_the_connection_closed(
     assert answered.split(b" ")[1] == status
 
 
+def test_a_refusal_is_heard_behind_a_body_that_nobody_reads() -> None:
+    server = HttpServer(Echo())  # type: ignore[arg-type] - answers as a Gateway does
+
+    answered = talk(server, b"Transfer-Encoding: chunked\r\n", b"x" * 8_000_000)
+    server.stop()
+
+    assert b" 501 " in answered
+
+
 def test_a_plain_length_is_read() -> None:
     server = HttpServer(Echo())  # type: ignore[arg-type] - answers as a Gateway does
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from infra.local.certificates import HOST, Certificates
+from infra.local.closing import close_gently
 
 Script = Callable[["Talk"], None]
 
@@ -68,8 +69,9 @@ class Talk:
         raise ConnectionError
 
     def close(self) -> None:
+        """The script has ended: what was said is heard. `reset` is the abrupt end."""
         self._lines.close()
-        self._connection.close()
+        close_gently(self._connection)
 
 
 # No test of the whole suite may ever make us say one of these [T09]
