@@ -30,6 +30,7 @@ class Settings(BaseModel):
     sync_queue_url: str = ""
     backfill_queue_url: str = ""
     match_queue_url: str = ""
+    webhook_queue_url: str = ""
     secrets_key_id: str = ""
     event_bus_name: str = ""
     data_role_arn: str = ""
@@ -45,6 +46,7 @@ class Settings(BaseModel):
     rate_heavy: int = 60
     quota_accounts: int = 500
     quota_blocklist: int = 10_000
+    quota_webhooks: int = 10
     mail_ca_file: str = ""
     mail_local_hosts: str = ""
     oauth_local_url: str = ""

@@ -103,6 +103,14 @@ TABLE = (
     _row("too_many_folders", 422, "More folders with a mode than allowed.", "Use sync_folders."),
     _row("unknown_folder", 422, "The mailbox has no such folder.", "See /folders for its ids."),
     _row("folder_never_synced", 422, "The folder's mode is never.", "Change the mode first."),
+    # ---- webhooks
+    _row(
+        "invalid_webhook_url",
+        422,
+        "No webhook goes there.",
+        "An https URL of a public host name, port 443, without login and fragment.",
+    ),
+    _row("webhook_not_found", 404, "There is no such webhook here.", "List them for the ids."),
     # ---- OAuth
     _row("client_missing", 422, "No OAuth client is registered.", "PUT /v1/oauth/clients/..."),
     _row("account_needed", 422, "Neither or both of two fields came.", "Send exactly one."),

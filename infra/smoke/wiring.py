@@ -7,7 +7,7 @@ from infra.smoke.live import Live, check, expect
 
 FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
 BUCKETS = ("RawBucket", "ArchiveBucket")
-QUEUES = ("SyncQueue", "BackfillQueue", "MatchQueue")
+QUEUES = ("SyncQueue", "BackfillQueue", "MatchQueue", "WebhookQueue")
 
 
 def attributes(live: Live, queue: str) -> dict[str, str]:

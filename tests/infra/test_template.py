@@ -286,7 +286,7 @@ def test_work_goes_only_where_the_plan_sends_it() -> None:
     assert sends == {
         "DispatchRole": {"SyncQueue", "BackfillQueue", "MatchQueue"},
         "SyncRole": {"MatchQueue"},
-        "ApiRole": {"SyncQueue", "MatchQueue"},
+        "ApiRole": {"SyncQueue", "MatchQueue", "WebhookQueue"},
     }
 
 
@@ -301,7 +301,8 @@ def test_functions_get_every_setting_and_none_of_this_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("queue", "visibility", "receives"), [("Sync", 720, 2), ("Backfill", 720, 2), ("Match", 360, 5)]
+    ("queue", "visibility", "receives"),
+    [("Sync", 720, 2), ("Backfill", 720, 2), ("Match", 360, 5), ("Webhook", 360, 3)],
 )
 def test_queues_have_the_planned_numbers(queue: str, visibility: int, receives: int) -> None:
     given = properties(f"{queue}Queue")
@@ -467,7 +468,7 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
     assert watched == {
         *(
             ("ApproximateNumberOfMessagesVisible", f"{queue}DeadLetterQueue")
-            for queue in ("Sync", "Backfill", "Match")
+            for queue in ("Sync", "Backfill", "Match", "Webhook")
         ),
         *(("Errors", function) for function in FUNCTIONS),
         *(("ApproximateAgeOfOldestMessage", queue) for queue in ("MatchQueue", "SyncQueue")),

@@ -11,7 +11,12 @@ from infra.local.moto_speed import speed_up
 from moto import mock_aws
 from moto.kms.models import kms_backends
 
-QUEUES = {"SYNC_QUEUE_URL": "sync", "BACKFILL_QUEUE_URL": "backfill", "MATCH_QUEUE_URL": "match"}
+QUEUES = {
+    "SYNC_QUEUE_URL": "sync",
+    "BACKFILL_QUEUE_URL": "backfill",
+    "MATCH_QUEUE_URL": "match",
+    "WEBHOOK_QUEUE_URL": "webhook",
+}
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -27,6 +32,7 @@ ENVIRONMENT = {
     "SYNC_QUEUE_URL": "",
     "BACKFILL_QUEUE_URL": "",
     "MATCH_QUEUE_URL": "",
+    "WEBHOOK_QUEUE_URL": "",
     "SECRETS_KEY_ID": "",
 }
 

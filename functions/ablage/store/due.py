@@ -49,6 +49,13 @@ def _waiting(item: Item) -> Waiting:
     return Waiting(int(at), TenantId(tenant), job_id=rest.removeprefix("job:"))
 
 
+def waiting_webhooks(table: Table, now: int, limit: int) -> list[tuple[TenantId, str]]:
+    """Tenant and id of the webhooks to be woken, those that wait longest first."""
+    items = table.query(keys.DUE_WEBHOOKS, index=DUE_INDEX, limit=limit)
+    found = [item["due_sk"].split("#", 2) for item in items]
+    return [(TenantId(tenant), webhook_id) for at, tenant, webhook_id in found if int(at) <= now]
+
+
 def last_minute(table: Table) -> int | None:
     """The last minute (since the epoch) that was sent; None before the first."""
     item = table.get(keys.DISPATCH_CHECKPOINT, consistent=True)

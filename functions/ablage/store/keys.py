@@ -187,6 +187,37 @@ def feed_row(tenant: TenantId, at: str, token: str) -> Key:
     return feed(tenant, at[:10]), f"{at}#{token}"
 
 
+def webhooks(tenant: TenantId) -> str:
+    """Config and progress of all of a tenant's webhooks."""
+    return _pk(tenant, "WEBHOOKS")
+
+
+def webhook(tenant: TenantId, webhook_id: str) -> Key:
+    return webhooks(tenant), f"WEBHOOK#{webhook_id}"
+
+
+def webhook_progress(tenant: TenantId, webhook_id: str) -> Key:
+    return webhooks(tenant), f"PROGRESS#{webhook_id}"
+
+
+def webhook_secret(tenant: TenantId, webhook_id: str) -> Key:
+    """No account id holds an `@`."""
+    return secret(tenant, f"@webhook-{webhook_id}")
+
+
+def deliveries(tenant: TenantId, webhook_id: str) -> str:
+    """Partition of a webhook's deliveries, and of those that were asked for."""
+    return _pk(tenant, "WEBHOOK", webhook_id)
+
+
+def delivery(tenant: TenantId, webhook_id: str, delivery_id: str) -> Key:
+    return deliveries(tenant, webhook_id), f"DELIVERY#{delivery_id}"
+
+
+def asked_delivery(tenant: TenantId, webhook_id: str, delivery_id: str) -> Key:
+    return deliveries(tenant, webhook_id), f"ASKED#{delivery_id}"
+
+
 def idempotency(tenant: TenantId, digest: str) -> Key:
     return _pk(tenant, "IDEMPOTENCY", digest), "REQUEST"
 
@@ -240,6 +271,7 @@ def unfiled_entry(
 
 DISPATCH_CHECKPOINT: Key = ("DISPATCH", "LAST")
 DUE_MORE = "DUE#MORE"
+DUE_WEBHOOKS = "DUE#WEBHOOKS"
 
 
 def due_slot(interval: int, slot: int) -> str:

@@ -1,5 +1,5 @@
-"""The three queues. Bodies are JSON; SyncQueue and BackfillQueue messages name their tenant (fair
-queues: MessageGroupId on a standard queue evens out tenants and orders nothing)."""
+"""The queues. Bodies are JSON; messages of all but MatchQueue name their tenant (fair queues:
+MessageGroupId on a standard queue evens out tenants and orders nothing)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -56,6 +56,9 @@ class Queues:
 
     def backfill_batch(self, messages: Sequence[TenantBody]) -> None:
         self._send_tenants(self._settings.backfill_queue_url, messages)
+
+    def webhooks(self, messages: Sequence[TenantBody]) -> None:
+        self._send_tenants(self._settings.webhook_queue_url, messages)
 
     def _send_tenants(self, url: str, messages: Sequence[TenantBody]) -> None:
         for start in range(0, len(messages), BATCH):
