@@ -54,7 +54,7 @@ def filed_with(added: Intent, copy_id: str, entities: Iterable[Entity], by: str,
     return intent
 
 
-def unfile(entity: Entity) -> Intent:
+def unfile(entity: Entity, by: str) -> Intent:
     """Takes the message away from `entity`, and leaves a tombstone: nothing files it there again
     by itself."""
 
@@ -62,7 +62,8 @@ def unfile(entity: Entity) -> Intent:
         if message is None or (entity in message.tombstones and entity not in message.filings):
             return None
         left = {other: filing for other, filing in message.filings.items() if other != entity}
-        return replace(message, filings=left, tombstones=message.tombstones | {entity})
+        tombstones = message.tombstones | {entity}
+        return replace(message, filings=left, tombstones=tombstones, acting=by)
 
     return intent
 
@@ -73,7 +74,7 @@ def mark_private(by: str) -> Intent:
     def intent(message: Message | None) -> Message | None:
         if message is None or message.private:
             return None
-        return replace(message, private=by, filings=manual_only(message.filings))
+        return replace(message, private=by, filings=manual_only(message.filings), acting=by)
 
     return intent
 
@@ -83,7 +84,7 @@ def unmark_private(message: Message | None) -> Message | None:
     return replace(message, private="") if message and message.private else None
 
 
-def keep_only(keep: Collection[Entity]) -> Intent:
+def keep_only(keep: Collection[Entity], by: str) -> Intent:
     """Unfiles everywhere but at `keep`, whoever filed it there; the flag has done its work."""
 
     def intent(message: Message | None) -> Message | None:
@@ -96,6 +97,7 @@ def keep_only(keep: Collection[Entity]) -> Intent:
             filings=left,
             tombstones=message.tombstones | gone,
             flags=message.flags - {FAN_OUT},
+            acting=by,
         )
 
     return intent
@@ -125,6 +127,7 @@ def reject(by: str) -> Intent:
             private=mark,
             filings=manual_only(message.filings),
             decisions=_held_again(message),
+            acting=by,
         )
 
     return intent

@@ -156,6 +156,7 @@ class Message:
     seconds, None = kept. `dormant`: by content digest (16 hex digits), what variants would have
     contributed. `spilled`: a version before this one has parts.
     `review`: `held` while somebody has to look, then `accepted` or `rejected`.
+    `acting`: the person who takes filings away, until the events that tell so are owed; not stored.
     `batches`: ids of the last batches that changed it. `versions`: of the normaliser and of the
     policy it was last decided by; empty if it was before they were kept.
     """
@@ -184,6 +185,7 @@ class Message:
     spilled: bool = False
     batches: tuple[str, ...] = ()
     versions: tuple[int, ...] = ()
+    acting: str = ""
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -248,6 +250,7 @@ def next_version(current: Message | None, wanted: Message, at: int = 0) -> Messa
             *(replace(event, version=version, at=at) for event in events),
         ),
         expires=None if keep else wanted.expires,
+        acting="",
     )
 
 
@@ -260,7 +263,7 @@ def _events(before: Message | None, after: Message, *, is_held: bool) -> Iterato
             yield Event(0, entity, "filed", by=filing.by, batch=batch)
     for entity in known:
         if entity not in after.filings:
-            yield Event(0, entity, "unfiled", batch=batch)
+            yield Event(0, entity, "unfiled", by=after.acting, batch=batch)
     if is_held and (before is None or before.review != HELD):
         yield Event(0, REVIEW, "held", batch=batch)
 

@@ -38,8 +38,8 @@ MAIL = (
     b"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\n\r\nText\r\n"
 )
 OPERATIONS: list[tuple[str, Intent]] = [
-    ("unfile K1", unfile(K1)),
-    ("unfile C1", unfile(C1)),
+    ("unfile K1", unfile(K1, "eva")),
+    ("unfile C1", unfile(C1, "eva")),
     ("file Q7", file_by_hand(Q7, "anna", "2026-11-20T12:00:00Z")),
     ("file K1", file_by_hand(K1, "anna", "2026-11-20T12:00:00Z")),
     ("private", mark_private("anna")),

@@ -112,7 +112,7 @@ def test_the_manifest_tells_ids_dates_and_how_it_was_filed(house):
     assert (line["filed"]["origins"], line["filed"]["by"]) == (["manual"], "anna")
     assert line["filed"]["reasons"] == ["matched"]
     assert [event["kind"] for event in line["history"]] == ["filed", "unfiled", "filed"]
-    assert line["history"][-1]["by"] == "anna"
+    assert [event.get("by") for event in line["history"]] == [None, "anna", "anna"]
     assert all(event["at"].endswith("Z") for event in line["history"])
 
 

@@ -63,7 +63,7 @@ def test_messages_of_equal_ids_are_their_tenants_own(aws: Storage) -> None:
     arrived(aws, "contact#c1")
     arrived(aws, tenant=OTHER)
 
-    change(aws, ACME, MESSAGE, unfile(C1))
+    change(aws, ACME, MESSAGE, unfile(C1, "eva"))
     change(aws, OTHER, MESSAGE, BY_HAND)
 
     assert (archive(aws, C1), archive(aws, QUOTE)) == ([], [])
@@ -122,7 +122,7 @@ def test_each_variant_keeps_its_own_bytes(aws: Storage) -> None:
 def test_unfiling_leaves_a_tombstone_row_that_readers_do_not_see(aws: Storage) -> None:
     arrived(aws, "contact#c1")
 
-    change(aws, ACME, MESSAGE, unfile(C1))
+    change(aws, ACME, MESSAGE, unfile(C1, "eva"))
 
     (row,) = aws.table.query(keys.archive(ACME, "contact", "c1"))
     assert row["gone"]
@@ -131,7 +131,7 @@ def test_unfiling_leaves_a_tombstone_row_that_readers_do_not_see(aws: Storage) -
 
 def test_a_late_writer_of_an_older_version_is_refused(aws: Storage) -> None:
     first = arrived(aws, "contact#c1")
-    change(aws, ACME, MESSAGE, unfile(C1))
+    change(aws, ACME, MESSAGE, unfile(C1, "eva"))
 
     messages.put_row(aws.table, archive_key(first, C1), first, {"s": "late"})
 
@@ -155,7 +155,7 @@ def test_a_repair_of_nothing_is_nothing(aws: Storage) -> None:
 def test_parts_of_older_versions_go_once_a_newer_one_is_settled(aws: Storage) -> None:
     arrived(aws, *(f"contact#c{n}" for n in range(70)))
 
-    change(aws, ACME, MESSAGE, unfile(C1))
+    change(aws, ACME, MESSAGE, unfile(C1, "eva"))
 
     pk, _ = keys.message(ACME, MESSAGE)
     parts = aws.table.query(pk, prefix="PART#")
@@ -177,7 +177,7 @@ def test_a_message_beyond_two_thousand_filings_is_flagged(aws: Storage) -> None:
 
 def test_events_add_up_to_what_is_filed(aws: Storage) -> None:
     arrived(aws, "contact#c1")
-    change(aws, ACME, MESSAGE, unfile(C1))
+    change(aws, ACME, MESSAGE, unfile(C1, "eva"))
     change(aws, ACME, MESSAGE, BY_HAND)
 
     message = messages.read(aws.table, ACME, MESSAGE)

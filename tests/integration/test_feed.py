@@ -130,7 +130,7 @@ def test_tenants_of_equal_ids_have_feeds_of_their_own(aws: Storage) -> None:
         arrived(aws, tenant)
     filed(aws, TenantId("acme"), T0, by_hand(Q1))
     filed(aws, OTHER, T0, by_hand(Q2))
-    filed(aws, OTHER, T0 + 1, unfile(Q2))
+    filed(aws, OTHER, T0 + 1, unfile(Q2, "eva"))
 
     assert seen(aws, TenantId("acme")) == FIRST
     assert seen(aws, OTHER) == [("EmailFiled", Q2), ("EmailUnfiled", Q2)]

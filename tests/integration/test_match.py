@@ -189,7 +189,7 @@ def test_a_sent_mail_is_filed_at_its_recipients(aws: Storage) -> None:
 def test_unfiled_stays_unfiled_when_the_mail_is_synced_again(aws: Storage) -> None:
     connect(aws)
     matched(aws, stored(aws, mail()))
-    change(aws, ACME, the_message(aws).message_id, unfile(C1))
+    change(aws, ACME, the_message(aws).message_id, unfile(C1, "eva"))
 
     matched(aws, stored(aws, mail(), uid=2))
 
@@ -222,7 +222,7 @@ def test_all_of_many_contacts_of_one_address_all_get_the_mail(aws: Storage) -> N
     message = the_message(aws)
     assert len(message.filings) == 150
     assert len(archive(aws, Entity("contact", "c149"))) == 1
-    change(aws, ACME, message.message_id, unfile(Entity("contact", "c0")))
+    change(aws, ACME, message.message_id, unfile(Entity("contact", "c0"), "eva"))
     assert len(the_message(aws).filings) == 149
 
 

@@ -89,7 +89,7 @@ def test_copies_and_people_at_once_lose_nothing_and_double_nothing(
 
     raised = at_once(
         *(lambda key=key: matched(aws, key) for key in (*found_keys, found_keys[0])),
-        lambda: change(aws, ACME, message_id, unfile(C1)),
+        lambda: change(aws, ACME, message_id, unfile(C1, "eva")),
         lambda: change(aws, ACME, message_id, file_by_hand(QUOTE, "anna", RECEIVED)),
     )
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablage.copies import Arrival, add_copy
-from ablage.filings import file_by_hand, mark_private, unfile, unmark_private
+from ablage.filings import (
+    Intent,
+    file_by_hand,
+    keep_only,
+    mark_private,
+    reject,
+    unfile,
+    unmark_private,
+)
 from ablage.matching import Decision
 from ablage.messages import AddressDecision, Copy, Entity, Facts, Message, next_version
 from ablage.tenancy import TenantId
@@ -167,7 +175,7 @@ def test_what_a_person_filed_outlives_the_genuine_copy() -> None:
 
 def test_an_unfiled_mail_stays_unfiled_when_a_second_copy_comes() -> None:
     message = after(arrival("a1", FROM_X))
-    unfiled = unfile(C1)(message)
+    unfiled = unfile(C1, "eva")(message)
     assert unfiled is not None
 
     again = after(arrival("a2", FROM_X, TO_Y), start=next_version(message, unfiled))
@@ -177,7 +185,7 @@ def test_an_unfiled_mail_stays_unfiled_when_a_second_copy_comes() -> None:
 
 def test_filing_by_hand_lifts_the_tombstone() -> None:
     message = after(arrival("a1", FROM_X))
-    unfiled = unfile(C1)(message)
+    unfiled = unfile(C1, "eva")(message)
     filed = file_by_hand(C1, "anna", "2026-11-20T12:00:00Z")(unfiled)
     assert filed is not None
 
@@ -211,7 +219,7 @@ def test_a_draft_becomes_a_mail_when_it_is_sent() -> None:
 
 def test_the_next_version_owes_what_was_lost_until_it_is_settled() -> None:
     first = after(arrival("a1", FROM_X))
-    unfiled = unfile(C1)(first)
+    unfiled = unfile(C1, "eva")(first)
     assert unfiled is not None
     second = next_version(first, unfiled)
     refiled = file_by_hand(C1, "anna", "2026-11-20T12:00:00Z")(second)
@@ -226,10 +234,27 @@ def test_the_next_version_owes_what_was_lost_until_it_is_settled() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "intent", [unfile(C1, "eva"), keep_only([], "eva"), mark_private("eva"), reject("eva")]
+)
+def test_who_took_a_mail_away_is_told_once_and_not_kept(intent: Intent) -> None:
+    first = replace(after(arrival("a1", FROM_X)), outbox=(), settled=True)
+    second = next_version(first, intent(first) or first)
+    third = next_version(second, replace(second, filings=first.filings))
+    fourth = next_version(third, replace(third, filings={}))
+
+    assert second.acting == ""
+    assert [(event.kind, event.by) for event in fourth.outbox] == [
+        ("unfiled", "eva"),
+        ("filed", ""),
+        ("unfiled", ""),
+    ]
+
+
 def test_the_first_filing_lifts_the_expiry_for_good() -> None:
     unfiled = after(arrival("a1"))
     filed = after(arrival("a2", FROM_X), start=unfiled)
-    gone = unfile(C1)(filed)
+    gone = unfile(C1, "eva")(filed)
     assert gone is not None
 
     assert unfiled.expires == 1_800_000_000

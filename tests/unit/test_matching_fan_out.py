@@ -80,7 +80,7 @@ def test_keeping_one_of_the_most_fits_too_and_is_one_change() -> None:
     message = within_limits(from_one_address(FILINGS_PER_MESSAGE))
     kept = Entity("contact", named(7))
 
-    wanted = keep_only([kept])(message)
+    wanted = keep_only([kept], "eva")(message)
 
     assert wanted is not None
     after = next_version(message, wanted)
@@ -88,7 +88,7 @@ def test_keeping_one_of_the_most_fits_too_and_is_one_change() -> None:
     assert len(after.tombstones) == len(after.gone) == FILINGS_PER_MESSAGE - 1
     assert (after.flags, after.version) == ({"fan_out_limited"}, message.version + 1)
     assert largest(after) < ITEM_BYTES
-    assert keep_only([kept])(after) is None
+    assert keep_only([kept], "eva")(after) is None
 
 
 def test_a_customer_alone_is_no_fan_out() -> None:

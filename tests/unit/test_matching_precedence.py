@@ -55,7 +55,7 @@ def by_hand(scene: Scene) -> Scene:
 
 
 def unfiled(scene: Scene) -> Scene:
-    steps = tuple(unfile(entity) for entity in (C1, K1, BOSS, COLLEAGUE))
+    steps = tuple(unfile(entity, "eva") for entity in (C1, K1, BOSS, COLLEAGUE))
     return replace(scene, after=(*steps, *scene.after))
 
 

@@ -191,7 +191,7 @@ WALKS = {
     39: walk("contact deleted, then a UIDVALIDITY change",
              at(IN), at(IN, UNKNOWN, uidvalidity=2)),
     40: walk("merged contacts, unfiled at one",
-             at(IN), unfile(C1), merge_into_c9, at(IN, MERGED, uidvalidity=2),
+             at(IN), unfile(C1, "eva"), merge_into_c9, at(IN, MERGED, uidvalidity=2),
              filed={"customer#k1"}),
     41: walk("contact made after the mail", at(IN, UNKNOWN), later_contact),
     42: walk("the same for a sent mail", at(OUT, UNKNOWN, role="sent"), later_contact,

@@ -42,7 +42,7 @@ class EventView(BaseModel):
     message: str | None = None
     entity_type: str | None = None
     entity_id: str | None = None
-    by: str | None = Field(None, description="Who filed it by hand.")
+    by: str | None = Field(None, description="Who filed it, or took it away, by hand.")
     batch: str | None = Field(None, description="The job that did it.")
     account: str | None = None
     status: str | None = Field(None, description="Of the account, from now on.")

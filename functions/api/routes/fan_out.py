@@ -45,7 +45,8 @@ def keep_filings(
         if entity not in found.filings:
             detail = "The message is not filed there; file it first, or leave it out."
             raise InvalidInput("not_filed", detail, f"/keep/{number}")
-    after = shown(caller, changed(caller, found, keep_only([*keep, *sight.hidden]), seconds))
+    intent = keep_only([*keep, *sight.hidden], caller.subject)
+    after = shown(caller, changed(caller, found, intent, seconds))
     view = FilingsView(
         items=filing_views(after),
         unfiled=[entity_view(entity) for entity in sorted(after.tombstones)],

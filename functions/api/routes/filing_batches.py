@@ -107,8 +107,8 @@ class _Work:
 
     def _changed(self, number: int, seconds: float) -> int:
         item, entity = self._items[number], self._entities[number]
-        files = item.action == "file"
-        intent = file_by_hand(entity, self._caller.subject, now_text()) if files else unfile(entity)
+        files, by = item.action == "file", self._caller.subject
+        intent = file_by_hand(entity, by, now_text()) if files else unfile(entity, by)
         after = change_by_hand(self._caller, item.message, intent, seconds, archive_first=files)
         if not after.settled:
             return 202

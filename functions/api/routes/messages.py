@@ -105,7 +105,8 @@ def unfile_message(
     seconds: SecondsLeft,
 ) -> Response[None]:
     """Take the message away from an entity. Nothing files it there again by itself."""
-    return _done(change_by_hand(caller, message, unfile(Entity(entity_type, entity_id)), seconds))
+    intent = unfile(Entity(entity_type, entity_id), caller.subject)
+    return _done(change_by_hand(caller, message, intent, seconds))
 
 
 @operation("PUT", PRIVATE, "file", status=204)
