@@ -15,6 +15,7 @@ from ablage.messages import Entity
 from ablage.tenancy import TenantId, entity_id, entity_type
 
 CONTACT, CUSTOMER = "contact", "customer"
+CUSTOMERS_POINTER = "/customers"  # of a contact's body
 # A link people click: no other scheme, nothing that ends an attribute, no name before the host.
 _URL = re.compile(
     r"https?://[^\s\x00-\x20\x7f\"<>\\/?#@]+(?:[/?#][^\s\x00-\x20\x7f\"<>\\]*)?", re.I
@@ -89,7 +90,7 @@ def new_contact(
         url=url,
         archived=archived,
         source=source,
-        parents_pointer="/customers",
+        parents_pointer=CUSTOMERS_POINTER,
     )
 
 
@@ -130,7 +131,9 @@ def _parents(entity: Entity, parents: Sequence[Entity], pointer: str) -> tuple[E
     unique = tuple(dict.fromkeys(parents))
     if len(unique) > limits.PARENTS_PER_RECORD:
         detail = f"A record has at most {limits.PARENTS_PER_RECORD} parents."
-        raise InvalidInput(f"too_many_{pointer[1:]}", detail, pointer)
+        if pointer == CUSTOMERS_POINTER:
+            raise InvalidInput("too_many_customers", detail, pointer)
+        raise InvalidInput("too_many_parents", detail, pointer)
     for number, parent in enumerate(parents):
         try:
             entity_type(parent.kind)

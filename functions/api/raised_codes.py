@@ -2,7 +2,6 @@
 raises. For the description alone; a test of the suite holds every answer it gets to it."""
 
 import ast
-import fnmatch
 import functools
 import importlib
 import inspect
@@ -121,18 +120,8 @@ def _made(call: ast.Call, made: Any) -> set[Code]:
     status, arguments = made.status, call.args
     if made is Refused:
         status, arguments = ast.literal_eval(arguments[0]), arguments[1:]
-    wanted = _pattern(arguments[0]) if arguments else ""
-    return {
-        (status, row.code)
-        for row in TABLE
-        if status in row.statuses and fnmatch.fnmatch(row.code, wanted)
-    }
-
-
-def _pattern(text: ast.expr) -> str:
-    if isinstance(text, ast.JoinedStr):
-        return "".join(str(p.value) if isinstance(p, ast.Constant) else "*" for p in text.values)
-    return str(text.value) if isinstance(text, ast.Constant) else ""
+    spelt = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else None
+    return {(status, row.code) for row in TABLE if status in row.statuses and row.code == spelt}
 
 
 def _functions(found: Any) -> Iterator[FunctionType]:

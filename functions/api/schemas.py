@@ -39,6 +39,11 @@ class Page(BaseModel, Generic[Model]):
     items: list[Model]
     next: str | None = None
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+        """As the description calls it: a page of ArchiveRow is an ArchivePage."""
+        return re.sub("(View|Row)?$", "Page", params[0].__name__, count=1)
+
 
 class Warning_(BaseModel):  # noqa: N801  `Warning` is a builtin
     """Something the caller should know; nothing was refused."""
