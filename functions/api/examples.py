@@ -76,7 +76,6 @@ VALUES: dict[str, Any] = {
     "internal_addresses": "info@firma.example",
     "into": "c-2",
     "iss": "https://accounts.google.com",
-    "items": {"id": "c-1", "addresses": ["max@kunde.example"]},
     "job": JOB,
     "key": f"raw/30d/acme/anna/{FOLDER}/1/17.eml",
     "kind": "normal",
@@ -192,8 +191,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "redirect_uris": ["https://crm.example/oauth"],
     },
     "ContactBody": {"name": "Max Kunde", **_RECORD, "customers": ["k-1"]},
+    "ContactItems": {"items": [{"id": "c-1", **_RECORD}, {"id": "c-2", "delete": True}]},
     "CountsBody": {"items": [{"entity_type": "contact", "entity_id": "c-1"}]},
     "CustomerBody": {"name": "Kunde GmbH", "addresses": ["info@kunde.example"]},
+    "CustomerItems": {"items": [{"id": "k-1", **_RECORD}, {"id": "k-2", "delete": True}]},
     "DiscoverBody": {"address": "anna@firma.example"},
     "EntryBody": {"entry": "kunde.example", "note": "Newsletters only"},
     "ExplainBody": {
@@ -203,12 +204,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "ExportBody": {**_PLACE, "since": TIME},
     "FilingBatchBody": {"items": [{"message": MESSAGE, **_PLACE, "action": "file"}]},
     "ImportBody": {"type": "contacts", "mode": "upsert", "size": 48213},
-    "ItemsBody": {
-        "items": [
-            {"id": "c-1", "addresses": ["max@kunde.example"]},
-            {"id": "c-2", "delete": True},
-        ]
-    },
     "KeepBody": {"keep": [_PLACE]},
     "MergeBody": {"into": "c-2"},
     "PolicyBody": {"own_domains": ["firma.example"], "hold_fail": True},
@@ -225,6 +220,7 @@ BODIES: dict[str, dict[str, Any]] = {
         **_RECORD,
         "parents": [{"type": "customer", "id": "k-1"}],
     },
+    "RecordItems": {"items": [{"type": "quote", "id": "Q-17", **_RECORD}]},
     "SyncBody": {"folders": [FOLDER], "since": TIME},
     "VerdictBody": {"verdict": "accept"},
 }

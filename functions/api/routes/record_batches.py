@@ -2,86 +2,50 @@
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-from pydantic import BaseModel, Field
+from typing import Any
 
 from ablage import limits
 from ablage.record_bodies import ItemsOf
 from ablage.store.record_items import Outcome, apply_item
 from ablage.store.storage import storage
 from api.clock import now_epoch
+from api.item_schemas import ContactItems, CustomerItems, ItemResult, ItemResults, RecordItems
 from api.operations import operation
-from api.schemas import Body, Warning_
 from api.tenant import Caller, Calling, SecondsLeft
 from api.warnings import entity_warnings
 
 _STATUS_NOT_DONE = 503
 
-
-class ItemsBody(Body):
-    items: Annotated[
-        list[dict[str, Any]],
-        Field(
-            min_length=1,
-            max_length=limits.RECORDS_PER_BATCH,
-            description="Each has the fields of the single PUT, and `id`, for records `type`; or "
-            "`id` and `delete`: true, with `archive` and `source_version`. Applied in their order.",
-            examples=[
-                [{"id": "c-1", "addresses": ["max@kunde.de"]}, {"id": "c-2", "delete": True}]
-            ],
-        ),
-    ]
-
-
-class ItemResult(BaseModel):
-    type: str | None = None
-    id: str | None = None
-    status: int = Field(description="As the single call would answer; 503 where not done.")
-    outcome: str | None = Field(
-        None, description="created, updated, unchanged, stale, deleted; null where refused."
-    )
-    version: int | None = None
-    job: str | None = Field(
-        None, description="The job that files earlier mail, or takes an archive apart."
-    )
-    code: str | None = Field(None, description="Why not; `not_done`: there was no time for it.")
-    detail: str | None = None
-    pointer: str | None = Field(None, description="Into the request.")
-    warnings: list[Warning_] = []
-
-
-class ItemResults(BaseModel):
-    items: list[ItemResult] = Field(description="One each, in the order of the request.")
+Items = list[dict[str, Any]]
 
 
 @operation("POST", "/v1/contacts/batch", "manage", body_bytes=limits.RECORDS_BODY_BYTES)
-def write_contacts(body: ItemsBody, caller: Calling, seconds: SecondsLeft) -> ItemResults:
+def write_contacts(body: ContactItems, caller: Calling, seconds: SecondsLeft) -> ItemResults:
     """Put and delete up to a hundred contacts. Each counts alone; none is half done.
 
     Where time runs out the rest answers `not_done`: send it all again, which changes nothing that
     is done."""
-    return _results("contacts", body, caller, seconds)
+    return _results("contacts", body.items, caller, seconds)
 
 
 @operation("POST", "/v1/customers/batch", "manage", body_bytes=limits.RECORDS_BODY_BYTES)
-def write_customers(body: ItemsBody, caller: Calling, seconds: SecondsLeft) -> ItemResults:
+def write_customers(body: CustomerItems, caller: Calling, seconds: SecondsLeft) -> ItemResults:
     """Put and delete up to a hundred customers, as contacts."""
-    return _results("customers", body, caller, seconds)
+    return _results("customers", body.items, caller, seconds)
 
 
 @operation("POST", "/v1/records/batch", "manage", body_bytes=limits.RECORDS_BODY_BYTES)
-def write_records(body: ItemsBody, caller: Calling, seconds: SecondsLeft) -> ItemResults:
+def write_records(body: RecordItems, caller: Calling, seconds: SecondsLeft) -> ItemResults:
     """Put and delete up to a hundred records of any types, as contacts."""
-    return _results("records", body, caller, seconds)
+    return _results("records", body.items, caller, seconds)
 
 
-def _results(of: ItemsOf, body: ItemsBody, caller: Caller, seconds: float) -> ItemResults:
+def _results(of: ItemsOf, items: Items, caller: Caller, seconds: float) -> ItemResults:
     ends = time.monotonic() + seconds
     results: list[ItemResult] = []
-    for number, raw in enumerate(body.items):
+    for number, raw in enumerate(items):
         if time.monotonic() >= ends:
-            results += [_not_done(of, item) for item in body.items[number:]]
+            results += [_not_done(of, item) for item in items[number:]]
             break
         outcome = apply_item(storage(), caller.tenant, of, raw, now_epoch(), by=caller.subject)
         results.append(_result(caller, outcome, f"/items/{number}"))
