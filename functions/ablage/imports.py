@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ablage.errors import AblageError
-from ablage.record_bodies import ItemsOf
+from ablage.records import ItemsOf
 
 IMPORT = "import"
 AWAITING = "awaiting_upload"

@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 from ablage import limits, source_versions, tenancy
 from ablage.errors import InvalidInput
 from ablage.messages import Entity
-from ablage.records import CONTACT, CUSTOMER, Record, new_contact, new_record
+from ablage.records import CONTACT, CUSTOMER, ItemsOf, Record, new_contact, new_record
 from ablage.tenancy import TenantId
 
 Fit = TypeVar("Fit", bound=BaseModel)
-ItemsOf = Literal["contacts", "customers", "records"]
 
 Label = Annotated[StrictStr, Field(max_length=limits.NAME_CHARACTERS)]
 Texts = Annotated[

@@ -7,6 +7,7 @@ Contacts and customers are named cases: a contact's customers are its parents of
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ablage import limits
 from ablage.addresses import normalise
@@ -16,6 +17,7 @@ from ablage.tenancy import TenantId, entity_id, entity_type
 
 CONTACT, CUSTOMER = "contact", "customer"
 CUSTOMERS_POINTER = "/customers"  # of a contact's body
+ItemsOf = Literal["contacts", "customers", "records"]
 # A link people click: no other scheme, nothing that ends an attribute, no name before the host.
 _URL = re.compile(
     r"https?://[^\s\x00-\x20\x7f\"<>\\/?#@]+(?:[/?#][^\s\x00-\x20\x7f\"<>\\]*)?", re.I

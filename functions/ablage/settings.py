@@ -2,12 +2,20 @@
 
 import functools
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-class Settings(BaseModel):
+class BadSettings(Exception):
+    """This function was set up wrong: names of variables, never their values."""
+
+
+@dataclass(frozen=True)
+class Settings:
     """Names of this stack's resources (environment variables of the template, upper case).
 
     `google_client_id` and `microsoft_client_id` are the stack's own OAuth clients, empty for none;
@@ -21,8 +29,6 @@ class Settings(BaseModel):
     `oauth_local_mail` (`host:port`) are set by `infra/local` only; the template never has them (a
     test).
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     table_name: str
     raw_bucket: str
@@ -54,7 +60,21 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        return cls.model_validate({name.lower(): value for name, value in environment.items()})
+        """Raises BadSettings, for all that are missing or no number."""
+        bad: list[str] = []
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            name, is_number = field.name.upper(), isinstance(field.default, int)
+            text = environment.get(name)
+            if text is None and field.default is MISSING:
+                bad.append(f"{name} is missing")
+            elif text is not None and is_number and not _NUMBER.fullmatch(text):
+                bad.append(f"{name} is no number")
+            elif text is not None:
+                values[field.name] = int(text) if is_number else text
+        if bad:
+            raise BadSettings("; ".join(bad))
+        return cls(**values)
 
 
 @functools.cache

@@ -22,18 +22,13 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ablage.change import change
 from ablage.errors import NotFound
 from ablage.observability import FILED_DELAY, Summary, service_logger
 from ablage.store.queues import Unsent
 from ablage.store.raw_mail import RawKey, parse_key
-from ablage.store.repairs import repair_rows
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import tenant_id
-from match.accepted import decide_held
-from match.batches import SLICE_SECONDS, run_batch
 from match.file_message import Known, file_message, know, tick
-from match.late import start_late
 from match.read_copy import ReadCopy, read_copy
 
 RESERVE_SECONDS = 15  # of the invocation, for the message a slice is at
@@ -132,7 +127,9 @@ def _do(where: Storage, task: Task, known: Known) -> None:
         logger.warning("raw_missing", extra={"tenant": key.tenant})
         tick(where, key.tenant, job, key.copy_id)
     if task.repair:
-        _repair(where, task.repair)
+        from match.repair import repair  # noqa: PLC0415  no part of a cold start
+
+        repair(where, task.repair)
 
 
 def _measure(task: Task, known: Known, summary: Summary) -> None:
@@ -152,19 +149,10 @@ def _work_off(where: Storage, task: Task, context: LambdaContext) -> None:
     """A slice there is no time for comes with the next tick: its job stays due."""
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     if task.batch and left > 0:
+        from match.batches import SLICE_SECONDS, run_batch  # noqa: PLC0415  as in `_do`
+
         tenant = tenant_id(task.batch["tenant"])
         batch = run_batch(where, tenant, task.batch["job"], seconds=min(left, SLICE_SECONDS))
         if batch is not None:
             counts = {"kind": batch.kind, "done": batch.done, "failed": batch.failed}
             logger.info("batch", extra={"tenant": tenant, "job": batch.job_id, "counts": counts})
-
-
-def _repair(where: Storage, repair: dict[str, str]) -> None:
-    tenant = tenant_id(repair["tenant"])
-    if "message" in repair:
-        message = change(where, tenant, repair["message"], None)
-        if message and message.awaits_decision:
-            decide_held(where, message)
-    else:
-        repair_rows(where, tenant, repair)
-        start_late(where, tenant, repair)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench.api import api
+from tests.bench.cold import cold
 from tests.bench.faults import faults
 from tests.bench.filing import corpus_filed
 from tests.bench.idle import idle
@@ -38,6 +39,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Any]]] = {
     "interrupted": interrupted,
     "faults": faults,
     "api": api,
+    "cold": cold,
 }
 
 

@@ -1,12 +1,9 @@
 """The API: what a page of an archive reads, whatever lies before and behind it; the handler's own
-CPU for a list; the CPU of a cold start beside a bare boto3 with a DynamoDB client."""
+CPU for a list."""
 
-import os
-import resource
 import socket
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +47,6 @@ def _report() -> dict[str, Any]:
     return {
         "archive_page": _page_units() | {"timed": _timed()},
         "list_cpu_ms": _list_cpu(),
-        "cold_start_cpu": _cold_starts(),
     }
 
 
@@ -198,41 +194,3 @@ def _cpu_ms(work: Any) -> float:
         work()
         best = min(best, time.process_time() - start)
     return 1000 * best
-
-
-BARE = "import boto3; boto3.client('dynamodb')"
-COLD = {
-    "match": ("import match.handler; from ablage.store.storage import storage; storage()", 1.1),
-    "sync": ("import sync.handler; from sync.tools import tools; tools()", 1.1),
-    "api": ("import api.handler; from ablage.store.storage import storage; storage()", 1.6),
-}
-COLD_ROUNDS = 7
-
-
-def _cold_starts() -> dict[str, Any]:
-    """Import, settings and clients, each in a fresh interpreter, in turns with the bare client.
-
-    Over the limits: pydantic, Powertools' logger and batches, the clients of S3 and SQS."""
-    codes = {"bare": BARE, **{name: code for name, (code, _) in COLD.items()}}
-    best = dict.fromkeys(codes, float("inf"))
-    for _ in range(COLD_ROUNDS):
-        for name, code in codes.items():
-            best[name] = min(best[name], _child_cpu(code))
-    report: dict[str, Any] = {"bare_ms": round(1000 * best["bare"])}
-    for name, (_, limit) in COLD.items():
-        ratio = best[name] / best["bare"]
-        report[name] = {
-            "ms": round(1000 * best[name]),
-            "ratio": round(ratio, 2),
-            "ratio_limit": limit,
-            "met": ratio <= limit,
-        }
-    return report
-
-
-def _child_cpu(code: str) -> float:
-    variables = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "functions"), "PATH": os.environ["PATH"]}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code], env=variables, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -18,16 +18,26 @@ class _Front(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
+        self._pass_on()
+
+    def do_GET(self) -> None:
+        self._pass_on()
+
+    def do_PUT(self) -> None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
         service = self.headers["Authorization"].split("/")[3]
         host = f"{service}.{REGION}.amazonaws.com"
-        size = int(self.headers["Content-Length"])
+        size = int(self.headers["Content-Length"] or 0)
         body = self.rfile.read(size)
         if len(body) < size:  # its sender was killed
             self.close_connection = True
             return
         headers = {**dict(self.headers.items()), "Host": host}
         with _LOCK:
-            answer = requests.post(f"https://{host}/", body, headers=headers, timeout=30)
+            url = f"https://{host}{self.path}"
+            answer = requests.request(self.command, url, data=body, headers=headers, timeout=30)
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():
             if name.lower() not in _DROPPED:

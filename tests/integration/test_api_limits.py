@@ -25,7 +25,7 @@ SMALL = {"rate_read": 40, "rate_write": 10, "rate_heavy": 2}
 
 
 def limited(aws):
-    return Allowances(aws.table, settings().model_copy(update=SMALL))
+    return Allowances(aws.table, replace(settings(), **SMALL))
 
 
 def taken(allowances, name, now=NOW, tenant=ACME):

@@ -1,5 +1,6 @@
 """Who a token speaks for: claims as API Gateway hands them over, clients as the operator wrote."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_scopes_come_as_text_or_as_a_list_in_brackets(claims: Any, scopes: set[s
 
 
 def test_scopes_without_the_prefix_are_somebody_else_s() -> None:
-    prefixed = SETTINGS.model_copy(update={"scope_prefix": "ablage/"})
+    prefixed = replace(SETTINGS, scope_prefix="ablage/")
 
     found = caller(prefixed, tenant="acme", scope="ablage/read file ablage/mailboxes:all")
 

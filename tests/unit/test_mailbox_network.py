@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import random
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,7 +200,7 @@ def test_no_answer_is_unknown() -> None:
 
 def test_settings_without_local_hosts_exempt_nothing() -> None:
     bare = Settings(table_name="t", raw_bucket="r", archive_bucket="a")
-    local = bare.model_copy(update={"mail_local_hosts": " localhost:1, b:2 ,"})
+    local = replace(bare, mail_local_hosts=" localhost:1, b:2 ,")
 
     assert Network.from_settings(bare).local_hosts == frozenset()
     assert Network.from_settings(local).local_hosts == {"localhost:1", "b:2"}

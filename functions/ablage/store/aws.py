@@ -6,6 +6,7 @@ the tenant at hand, see `ablage.store.tenant_role`."""
 
 import functools
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +18,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as Unreachable
 
+from ablage.store.descriptions import Descriptions
 from ablage.store.tenant_role import ActingCredentials
 
 DATA = ("dynamodb", "s3")
+_making = threading.RLock()
 
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
@@ -32,21 +35,33 @@ _S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_styl
 
 
 def client(service: str) -> Any:
-    return _client(service, bool(os.environ.get("DATA_ROLE_ARN")))
+    """One of `descriptions.SERVICES`. May be asked for by many threads."""
+    with _making:
+        return _client(service, bool(os.environ.get("DATA_ROLE_ARN")))
+
+
+class LateClient:
+    """A client that is made when it is first called, by whichever thread."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(client(self._service), name)
 
 
 @functools.cache
 def _client(service: str, has_role: bool) -> Any:
     config = _S3_CONFIG if service == "s3" else _CONFIG
-    if not has_role:
-        return boto3.client(service, config=config)
-    session = _acting_session() if service in DATA else _own_session()
+    session = _acting_session() if has_role and service in DATA else _own_session()
     return session.client(service, config=config)
 
 
 @functools.cache
 def _own_core() -> botocore.session.Session:
-    return botocore.session.get_session()
+    core = botocore.session.get_session()
+    core.register_component("data_loader", Descriptions())
+    return core
 
 
 @functools.cache

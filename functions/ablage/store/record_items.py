@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ablage.errors import AblageError
 from ablage.messages import Entity
-from ablage.record_bodies import ItemsOf, RecordItem, entity_of, object_of
-from ablage.records import Record
+from ablage.record_bodies import RecordItem, entity_of, object_of
+from ablage.records import ItemsOf, Record
 from ablage.store.record_writes import delete_record, save_record
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ablage.settings import settings
 from ablage.store.archive import ArchiveBucket
-from ablage.store.aws import client
+from ablage.store.aws import LateClient, client
 from ablage.store.queues import Queues
 from ablage.store.raw_mail import RawMail
 from ablage.store.table import Table
@@ -38,10 +38,10 @@ def acting_for(tenant: TenantId) -> AbstractContextManager[None]:
 
 @functools.cache
 def storage() -> Storage:
-    known = settings()
+    known, s3 = settings(), LateClient("s3")
     return Storage(
         table=Table(client("dynamodb"), known.table_name),
-        raw=RawMail(client("s3"), known.raw_bucket),
-        archive=ArchiveBucket(client("s3"), known.archive_bucket),
-        queues=Queues(client("sqs"), known),
+        raw=RawMail(s3, known.raw_bucket),
+        archive=ArchiveBucket(s3, known.archive_bucket),
+        queues=Queues(LateClient("sqs"), known),
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 from ablage import limits, tenancy
 from ablage.errors import Conflict, InvalidInput, NotFound
 from ablage.imports import AWAITING, IMPORT, ImportPlan, Mode
-from ablage.record_bodies import ItemsOf
+from ablage.records import ItemsOf
 from ablage.store import batches, jobs
 from ablage.store.import_files import MEDIA_TYPE, UPLOAD_SECONDS, ImportFiles
 from ablage.store.storage import storage

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablage import limits
-from ablage.record_bodies import ItemsOf
+from ablage.records import ItemsOf
 from ablage.store.record_items import Outcome, apply_item
 from ablage.store.storage import storage
 from api.clock import now_epoch
