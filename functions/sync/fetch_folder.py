@@ -4,7 +4,6 @@ the cursor."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
 from ablage.mailbox.listing import FolderStatus
@@ -51,7 +50,7 @@ class Place:
         )
 
 
-def deposit_in(tools: Tools, place: Place, over: str = "") -> Deposit:
+def deposit_in(tools: Tools, session: Session, place: Place, over: str = "") -> Deposit:
     """A server without INTERNALDATE: the time the mail was fetched. `over`: as `RawMail.put`."""
 
     def describe(mail: Fetched) -> tuple[RawKey, RawMetadata]:
@@ -60,7 +59,7 @@ def deposit_in(tools: Tools, place: Place, over: str = "") -> Deposit:
         return place.key(mail.uid), RawMetadata(received_at, mail.flags, role, place.job, own=own)
 
     note = place.labels.note if place.labels else None
-    return Deposit(tools.uploads, tools.storage.raw, describe, note, over)
+    return Deposit(tools.uploads, tools.storage.raw, session, describe, note=note, over=over)
 
 
 def count_run(tools: Tools, ran: FolderRun) -> None:
@@ -263,7 +262,7 @@ class FolderFetch:
             room=cursor.room,
             passed=frozenset(problem.uid for problem in cursor.problems),
             sift=lambda listed: sift(self.labels, self.ran, listed),
-            aside=None if self.labels else partial(self.tools.uploads.submit, 0),
+            aside=None if self.labels else self.tools.uploads.submit,
         )
         try:
             return walk.run(uids, lambda: self._commit(walk, moved))
@@ -300,7 +299,7 @@ class FolderFetch:
         return Place(self.account, self.folder, self.cursor.key_uidvalidity, labels=self.labels)
 
     def deposit(self, over: str = "") -> Deposit:
-        return deposit_in(self.tools, self.place(), over)
+        return deposit_in(self.tools, self.session, self.place(), over)
 
     def move(self, cursor: Cursor) -> None:
         """Written when something changed, or nothing was ever written."""

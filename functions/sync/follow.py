@@ -90,7 +90,7 @@ class Following:
         ran = FolderRun(folder.folder_id, place.uidvalidity)
         self.ran.append(ran)
         walk = Walk(
-            *(self.session, self.share, deposit_in(self.tools, place), ran),
+            *(self.session, self.share, deposit_in(self.tools, self.session, place), ran),
             since=since,
             sift=lambda listed: sift(labels, ran, listed),
         )

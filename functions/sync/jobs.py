@@ -176,7 +176,7 @@ class SyncJob:
         since = self._since()
         uids = session.new_uids(before["high"], since.date())
         place = Place(self.account, folder, before["uidvalidity"], self.job.job_id, labels)
-        copies = _Copies(self.tools, place)
+        copies = _Copies(self.tools, session, place)
         ran = FolderRun(folder.folder_id, before["uidvalidity"])
         walk = Walk(
             *(session, share, copies, ran, before["high"]),
@@ -257,10 +257,10 @@ def _after(before: Progress, walk: Walk, copies: "_Copies") -> Progress:
 class _Copies:
     """Deposits copies for a job and counts them, stored now or before."""
 
-    def __init__(self, tools: Tools, place: Place) -> None:
+    def __init__(self, tools: Tools, session: Session, place: Place) -> None:
         self._tools = tools
         self._place = place
-        self._deposit = deposit_in(tools, place)
+        self._deposit = deposit_in(tools, session, place)
         self._again: list[dict[str, Any]] = []
         self._ahead: set[int] = set()
         self._counted = 0

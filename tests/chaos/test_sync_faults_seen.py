@@ -13,6 +13,7 @@ from tests.support.scripted_imap import Asked, ScriptedSocket
 from tests.support.sync_chaos import Disguise, Run
 
 from ablage.store.aws import client
+from ablage.store.quick_put import Puts
 from ablage.store.raw_mail import RawKey, RawMail
 from ablage.store.storage import storage
 from sync.tools import Tools
@@ -26,18 +27,19 @@ class WritesBehind(RawMail):
 
     _held: list[tuple[Any, ...]]
 
-    def put(self, *args: Any) -> bool:
-        held, self._held = getattr(self, "_held", []), [args]
+    def start(self, puts: Puts, *args: Any, over: str = "") -> None:
+        *what, then = args
+        held, self._held = getattr(self, "_held", []), [(*what, lambda _: None)]
         for each in held:
-            super().put(*each)
-        return True
+            super().start(puts, *each, over=over)
+        then(True)
 
 
 class OneFolder(RawMail):
     """A key without the folder in it: equal UIDs of two folders are one."""
 
-    def put(self, key: RawKey, *args: Any) -> bool:
-        return super().put(replace(key, folder_id="0" * 16), *args)
+    def start(self, puts: Puts, key: RawKey, *args: Any, over: str = "") -> None:
+        super().start(puts, replace(key, folder_id="0" * 16), *args, over=over)
 
 
 def keeping(kind: type[RawMail]) -> Disguise:

@@ -35,7 +35,7 @@ MAIL = (
 # AWS asks for another permission than the operation is called.
 PERMISSIONS = {
     "s3:HeadObject": "s3:GetObject",
-    "s3:HeadBucket": "s3:PutObject",  # never sent: `store.quick_put` takes its URL for a PUT
+    "s3:HeadBucket": "s3:PutObject",  # never sent: `store.s3_endpoint` takes its URL for a PUT
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",

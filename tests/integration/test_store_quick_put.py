@@ -2,27 +2,39 @@
 
 import base64
 import hashlib
+import socket
+import ssl
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import boto3
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from infra.local.certificates import Certificates
 from tests.support.http_sink import HANG_UP, OK, Answer, HttpSink, StartSink
 
-from ablage.store.quick_put import ATTEMPTS, QuickPut
+from ablage.store import http_put
+from ablage.store.quick_put import ATTEMPTS, TIMEOUT_SECONDS, Outcome, Puts, QuickPut, stored
 
 KEY = "raw/30d/acme/a:1/0123456789abcdef/7/42.eml"
 BODY = b"From: a@kunde.de\r\n\r\nhello"
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 @pytest.fixture
 def start() -> Iterator[StartSink]:
     started: list[HttpSink] = []
 
-    def start(*answers: Answer) -> HttpSink:
-        started.append(HttpSink(*answers))
+    def start(*answers: Answer, context: ssl.SSLContext | None = None) -> HttpSink:
+        started.append(HttpSink(*answers, context=context))
         return started[-1]
 
     yield start
@@ -32,12 +44,21 @@ def start() -> Iterator[StartSink]:
 
 def put(sink: HttpSink, times: int = 1) -> list[bool]:
     client = boto3.client("s3", endpoint_url=sink.url)
-    quick = QuickPut(client, "bucket", sleep=lambda _: None)
+    quick = QuickPut(client, "bucket")
     try:
-        return [quick.put(KEY, BODY, {"x-amz-meta-role": "inbox"}) for _ in range(times)]
+        return [put_one(quick) for _ in range(times)]
     finally:
         quick.close()
         client.close()
+
+
+def put_one(quick: QuickPut, key: str = KEY, body: bytes = BODY) -> bool:
+    outcomes: list[Outcome] = []
+    puts = Puts(quick)
+    puts.start(key, body, {"x-amz-meta-role": "inbox"}, outcomes.append)
+    puts.finish()
+    (outcome,) = outcomes
+    return stored(outcome)
 
 
 def test_a_put_is_conditional_signed_and_checked(start: StartSink) -> None:
@@ -127,3 +148,115 @@ def test_connections_are_kept_and_a_stale_one_costs_no_attempt(start: StartSink)
 
     assert sink.connections == 2
     assert len(sink.taken) == 3 + ATTEMPTS
+
+
+def test_many_are_underway_in_one_thread(start: StartSink) -> None:
+    sink = start(*[OK] * 6)
+    sink.together = threading.Barrier(6)
+    client = boto3.client("s3", endpoint_url=sink.url)
+    quick, outcomes = QuickPut(client, "bucket"), list[Outcome]()
+    puts = Puts(quick)
+
+    for number in range(6):
+        puts.start(f"{KEY}{number}", BODY * 10_000 * number, {}, outcomes.append)
+    puts.finish()
+
+    assert outcomes == [True] * 6
+    assert {len(taken.body) for taken in sink.taken} == {len(BODY) * 10_000 * n for n in range(6)}
+    assert len(quick.idle) == 6
+    quick.close()
+    client.close()
+
+
+def test_they_go_on_until_the_line_can_be_read(start: StartSink) -> None:
+    sink = start()
+    client = boto3.client("s3", endpoint_url=sink.url)
+    quick, outcomes = QuickPut(client, "bucket"), list[Outcome]()
+    puts = Puts(quick)
+    near, far = socket.socketpair()
+
+    def then(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        far.sendall(b"x")
+
+    with near, far:
+        puts.start(KEY, BODY, {}, then)
+        puts.until(near, 20)
+        assert near.recv(1) == b"x"
+        puts.until(near, 20)  # nothing is underway: it does not wait
+
+    assert outcomes == [True]
+    quick.close()
+    client.close()
+
+
+def test_a_silent_line_is_given_up_though_puts_are_underway() -> None:
+    with silent() as url:
+        client = boto3.client("s3", endpoint_url=url)
+        puts = Puts(QuickPut(client, "bucket"))
+        near, far = socket.socketpair()
+        with near, far:
+            puts.start(KEY, BODY, {}, lambda _: None)
+            with pytest.raises(TimeoutError):
+                puts.until(near, 0.01)
+    puts.abandon()
+    client.close()
+
+
+def test_abandoned_it_ends_with_the_attempt_and_that_with_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcomes: list[Outcome] = []
+    with silent() as url:
+        client = boto3.client("s3", endpoint_url=url)
+        puts = Puts(QuickPut(client, "bucket"))
+        puts.start(KEY, BODY, {}, outcomes.append)
+        puts.pump()
+        later = time.monotonic() + TIMEOUT_SECONDS + 1
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+
+        puts.abandon()
+
+    assert [type(outcome) for outcome in outcomes] == [TimeoutError]
+    assert not puts.underway
+    client.close()
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def trusted(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[Certificates]:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.ca_file))
+    http_put._tls.cache_clear()
+    yield certificates
+    http_put._tls.cache_clear()
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 4_000_000])
+def test_over_tls_all_arrives(trusted: Certificates, start: StartSink, size: int) -> None:
+    sink = start(context=trusted.server_context())
+    client = boto3.client("s3", endpoint_url=sink.url)
+    quick = QuickPut(client, "bucket")
+
+    assert [put_one(quick, body=b"x" * size) for _ in range(2)] == [True, True]
+
+    assert [taken.body for taken in sink.taken] == [b"x" * size] * 2
+    assert sink.connections == 1
+    quick.close()
+    client.close()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    certificates: Certificates, start: StartSink
+) -> None:
+    http_put._tls.cache_clear()
+    sink = start(context=certificates.server_context())
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        put(sink)
+
+    assert not sink.taken

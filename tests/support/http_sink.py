@@ -1,6 +1,7 @@
 """A plain HTTP server that takes PUTs and answers what a script says: no moto, real sockets."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,11 +22,12 @@ OK: Answer = (200, "")
 
 
 class HttpSink:
-    """`answers` for the requests one after another, then OK for all."""
+    """`answers` for the requests one after another, then OK for all; over TLS with a `context`."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, context: ssl.SSLContext | None = None) -> None:
         self.taken: list[Taken] = []
         self.connections = 0
+        self.together: threading.Barrier | None = None  # of requests, before any is answered
         self._answers = iter(answers)
         sink = self
 
@@ -39,6 +41,8 @@ class HttpSink:
             def do_PUT(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.taken.append(Taken(self.path, dict(self.headers.items()), body))
+                if sink.together:
+                    sink.together.wait(20)
                 sink._answer(self)
 
             def log_message(self, *_: Any) -> None:
@@ -46,7 +50,10 @@ class HttpSink:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        port = self._server.server_address[1]
+        self.url = f"https://localhost:{port}" if context else f"http://127.0.0.1:{port}"
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

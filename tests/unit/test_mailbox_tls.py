@@ -124,6 +124,27 @@ def test_a_record_in_single_bytes_is_waited_for_with_patience(
         stream.recv_into(memoryview(bytearray(RECORD)))
 
 
+def test_other_work_goes_on_until_the_socket_can_be_read(
+    peer: Peer, certificates: Certificates
+) -> None:
+    stream = joined(peer, certificates)
+    waited: list[tuple[object, float]] = []
+
+    def meanwhile(line: object, seconds: float) -> None:
+        waited.append((line, seconds))
+        if len(waited) > 2:
+            raise TimeoutError
+
+    stream.meanwhile = meanwhile
+    for _ in range(2):
+        peer.say(b"x")
+        stream.recv_into(memoryview(bytearray(1)))
+
+    with pytest.raises(TimeoutError):
+        stream.recv_into(memoryview(bytearray(1)))
+    assert waited == [(peer, 1.0)] * 3
+
+
 def test_a_farewell_is_the_end_and_a_cut_is_an_error(
     peer: Peer, certificates: Certificates
 ) -> None:

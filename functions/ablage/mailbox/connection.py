@@ -17,6 +17,7 @@ from ablage.errors import AccountFault
 from ablage.mailbox.faults import fault, recognised, translated
 from ablage.mailbox.inflow import Inflow
 from ablage.mailbox.network import Network, tls_context
+from ablage.mailbox.tls import Meanwhile
 
 SESSION_SECONDS = 100.0  # sync's timeout is 120 s
 SILENCE_SECONDS = 20.0  # without a single byte
@@ -90,6 +91,10 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
             raise told from None
         if self.state != "NONAUTH" or self._inflow.waiting:  # PREAUTH: nobody proved anything
             raise fault("protocol_error")
+
+    def meanwhile(self, work: Meanwhile) -> None:
+        """What is done while the server is waited for: as `TlsStream.meanwhile`."""
+        self._tls.meanwhile = work
 
     def shutdown(self) -> None:
         self._tls.close()

@@ -10,10 +10,14 @@ from typing import cast
 FED_BYTES = 64 * 1024
 
 Patience = Callable[[], float]
+Meanwhile = Callable[[socket.socket, float], None]
 
 
 class TlsStream:
-    """`patience` tells before each wait how many seconds it may take, or raises. Raises OSError."""
+    """`patience` tells before each wait how many seconds it may take, or raises; `meanwhile` works
+    on until the socket can be read, or raises after so many seconds. Raises OSError."""
+
+    meanwhile: Meanwhile | None = None
 
     def __init__(
         self, plain: socket.socket, context: ssl.SSLContext, host: str, patience: Patience
@@ -68,7 +72,9 @@ class TlsStream:
 
     def _feed(self) -> None:
         self._flush()
-        self._wait()
+        seconds = self._wait()
+        if self.meanwhile:
+            self.meanwhile(self._plain, seconds)
         if data := self._plain.recv(FED_BYTES):
             self._incoming.write(data)
         else:
@@ -79,9 +85,10 @@ class TlsStream:
             self._wait()
             self._plain.sendall(self._outgoing.read())
 
-    def _wait(self) -> None:
+    def _wait(self) -> float:
         """Each setting is a system call."""
         seconds = self.patience()
         if seconds != self._timeout:
             self._timeout = seconds
             self._plain.settimeout(seconds)
+        return seconds

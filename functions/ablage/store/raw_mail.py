@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ablage.accounts import RETENTION_CLASSES
 from ablage.errors import NotFound
 from ablage.store.multipart import Multipart, multipart
-from ablage.store.quick_put import QuickPut
+from ablage.store.quick_put import Outcome, Puts, QuickPut, Then, stored
 from ablage.tenancy import TenantId
 
 _KEY = re.compile(
@@ -99,11 +99,33 @@ class RawMail:
         self._quick = QuickPut(client, bucket)
         self.bucket = bucket
 
-    def put(self, key: RawKey, body: bytes, metadata: RawMetadata, over: str = "") -> bool:
-        """Store it unless it is there; False when it was. `over`: the ETag of a header alone, which
-        the mail may replace."""
+    def puts(self) -> Puts:
+        """For one thread, to put many side by side."""
+        return Puts(self._quick)
+
+    def start(
+        self,
+        puts: Puts,
+        key: RawKey,
+        body: bytes,
+        metadata: RawMetadata,
+        then: Then,
+        *,
+        over: str = "",
+    ) -> None:
+        """Store it unless it is there; `then` hears False when it was, else as `Puts.start`.
+        `over`: the ETag of a header alone, which the mail may replace."""
         headers = {f"x-amz-meta-{name}": value for name, value in metadata.wire().items()}
-        return self._quick.put(key.text, body, headers | {"content-type": CONTENT_TYPE}, over)
+        headers["content-type"] = CONTENT_TYPE
+        puts.start(key.text, body, headers, then, over)
+
+    def put(self, key: RawKey, body: bytes, metadata: RawMetadata, over: str = "") -> bool:
+        """As `start`, to its end. Raises ClientError, OSError or HTTPException."""
+        outcomes: list[Outcome] = []
+        puts = self.puts()
+        self.start(puts, key, body, metadata, outcomes.append, over=over)
+        puts.finish()
+        return stored(outcomes[0])
 
     def multipart(self, key: RawKey, metadata: RawMetadata) -> AbstractContextManager[Multipart]:
         """For a mail over SINGLE_PUT_BYTES."""
