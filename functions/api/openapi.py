@@ -1,4 +1,5 @@
-"""Writes docs/openapi.json from the code: `python -m api.openapi`; `--check` compares and fails."""
+"""Writes docs/openapi.json and docs/events.schema.json from the code: `python -m api.openapi`;
+`--check` compares and fails."""
 
 import argparse
 import copy
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from api.allowances import class_of
 from api.error_codes import BY_CODE, TABLE
+from api.event_schemas import document
 from api.examples import Examples
 from api.handler import app
 from api.idempotency import HEADER, REPLAYED
@@ -21,8 +23,9 @@ from api.operations import SECURITY_SCHEME, Operation
 from api.problems import CONTENT_TYPE, problem
 from api.raised_codes import codes_of
 from api.routes import OPERATIONS
+from api.sent_webhooks import event_schemas, webhooks
 
-TARGET = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 TITLE = "Ablage"
 VERSION = "1"
 DESCRIPTION = """Files the e-mails of a company's mailboxes at the contacts, customers, quotes and
@@ -55,7 +58,6 @@ TAGS = {
     "changes": "What happened, in order, to be read on from where you were.",
     "contacts": "People mail is filed at.",
     "customers": "Companies mail is filed at.",
-    "events": "What is sent to you when something happens.",
     "explain": "What would happen to a mail, and why.",
     "exports": "An archive as a file.",
     "filings": "Filing by hand, many at once.",
@@ -70,7 +72,7 @@ TAGS = {
     "review": "Mail that waits for somebody's verdict.",
     "trace": "Where a mail has been, by its Message-ID.",
     "usage": "What was used, by day.",
-    "webhooks": "Where events are sent to.",
+    "webhooks": "Where events are sent to, and how that goes.",
 }
 
 # What a route answers besides, and when.
@@ -172,7 +174,7 @@ def description() -> dict[str, Any]:
     for foreign in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         schemas.pop(foreign, None)
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= problem_schema.pop("$defs") | {"Problem": problem_schema}
+    schemas |= problem_schema.pop("$defs") | {"Problem": problem_schema} | event_schemas()
     components["headers"] = HEADERS
     components["examples"] = _problem_examples()
     components["responses"] = {
@@ -184,10 +186,10 @@ def description() -> dict[str, Any]:
     for known in OPERATIONS:
         _complete(made["paths"][known.path][known.method.lower()], known, examples)
     _refuse_missing(examples.missing)
-    used = sorted({path.split("/")[2] for path in made["paths"]})
+    used = sorted({path.split("/")[2] for path in made["paths"]} | {"webhooks"})
     _refuse_missing({f"TAGS[{tag!r}]" for tag in used if tag not in TAGS})
     made["tags"] = [{"name": tag, "description": TAGS[tag]} for tag in used]
-    return made | {"servers": SERVERS}
+    return made | {"servers": SERVERS, "webhooks": webhooks()}
 
 
 def _refuse_missing(missing: set[str]) -> None:
@@ -307,20 +309,27 @@ def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
     }
 
 
-def text() -> str:
-    return json.dumps(description(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def files() -> dict[Path, str]:
+    """What the code says each of them holds."""
+    made = {"openapi.json": description(), "events.schema.json": document()}
+    return {
+        DOCS / name: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for name, value in made.items()
+    }
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args(arguments).check:
-        TARGET.write_text(text(), encoding="utf-8")
-        return 0
-    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text():
-        return 0
-    sys.stderr.write("docs/openapi.json is out of date: run `python -m api.openapi`\n")
-    return 1
+    is_check, outdated = parser.parse_args(arguments).check, []
+    for file, text in files().items():
+        if not is_check:
+            file.write_text(text, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+            outdated.append(file.name)
+    if outdated:
+        sys.stderr.write(f"{', '.join(outdated)} out of date: run `python -m api.openapi`\n")
+    return 1 if outdated else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from ablage.events import TYPES
+from ablage.webhooks import TEST
 from api.error_codes import TABLE
 from api.routes import OPERATIONS
 
@@ -98,6 +100,11 @@ def examples(described):
         for status, answer in operation["responses"].items():
             for content in answer.get("content", {}).values() if status < "3" else ():
                 yield f"{name} {status}", content.get("example"), content["schema"]
+    for name, webhook in described["webhooks"].items():
+        for parameter in webhook["post"]["parameters"]:
+            yield f"{name} {parameter['name']}", parameter["example"], parameter["schema"]
+        content = webhook["post"]["requestBody"]["content"]["application/json"]
+        yield name, content["example"], content["schema"]
     for name, example in described["components"]["examples"].items():
         yield name, example["value"], {"$ref": "#/components/schemas/Problem"}
 
@@ -130,6 +137,24 @@ def subclasses(base):
     for each in base.__subclasses__():
         yield each
         yield from subclasses(each)
+
+
+def test_each_type_of_event_is_a_webhook_of_its_own(described):
+    """Its example tells of the type it stands for, and of no other."""
+    for name, webhook in described["webhooks"].items():
+        content = webhook["post"]["requestBody"]["content"]["application/json"]
+        fitting = [
+            other
+            for other in described["webhooks"]
+            if jsonschema.Draft202012Validator(
+                {"$ref": f"#/components/schemas/{other}Event"}
+                | {"components": described["components"]}
+            ).is_valid(content["example"]["data"])
+        ]
+        assert fitting == [name]
+        assert webhook["post"]["security"] == []
+        assert {"2XX", "4XX", "410", "default"} <= set(webhook["post"]["responses"])
+    assert list(described["webhooks"]) == [*TYPES, TEST]
 
 
 def test_every_header_an_answer_may_have_is_described(described):

@@ -2,7 +2,9 @@
 
 import time
 
-from ablage.events import Told, told
+from tests.support.told import hold_to_schema
+
+from ablage.events import Told, as_json, told
 from ablage.store.feed import moment, rows_after
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
@@ -16,4 +18,7 @@ def whole_feed(where: Storage, tenant: TenantId, now: float | None = None) -> li
     begins = moment(int((at - TWO_DAYS) * 1000))
     rows, more = rows_after(where.table, tenant, begins, moment(int((at + 3600) * 1000)), 1000)
     assert not more
-    return [event for row in rows for event in told(row)]
+    found = [event for row in rows for event in told(row)]
+    for event in found:
+        hold_to_schema(as_json(event))
+    return found
