@@ -58,6 +58,12 @@ class Settings:
     oauth_local_url: str = ""
     oauth_local_mail: str = ""
 
+    @property
+    def local_hosts(self) -> frozenset[str]:
+        """`mail_local_hosts`, one by one; webhooks go by them too."""
+        hosts = (host.strip() for host in self.mail_local_hosts.split(","))
+        return frozenset(host for host in hosts if host)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Raises BadSettings, for all that are missing or no number."""

@@ -37,6 +37,8 @@ HEAVY = frozenset(
         ("POST", "/v1/customers/batch"),
         ("POST", "/v1/records/batch"),
         ("POST", "/v1/filings/batch"),
+        ("POST", "/v1/webhooks/{webhook}/replay"),
+        ("POST", "/v1/webhooks/{webhook}/test"),
         ("GET", "/v1/trace"),
         ("GET", "/v1/messages/{message}/html"),
         ("GET", "/v1/messages/{message}/attachments/{number}"),

@@ -111,6 +111,9 @@ TABLE = (
         "An https URL of a public host name, port 443, without login and fragment.",
     ),
     _row("webhook_not_found", 404, "There is no such webhook here.", "List them for the ids."),
+    _row("delivery_not_found", 404, "The webhook has no such delivery.", "They last 30 days."),
+    _row("since_or_deliveries", 422, "Neither or both of two fields came.", "Send exactly one."),
+    _row("invalid_since", 422, "No moment of the last 30 days.", "Read what is older anew."),
     # ---- OAuth
     _row("client_missing", 422, "No OAuth client is registered.", "PUT /v1/oauth/clients/..."),
     _row("account_needed", 422, "Neither or both of two fields came.", "Send exactly one."),

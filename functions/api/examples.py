@@ -11,6 +11,8 @@ TIME, DAY = "2026-11-26T10:00:00Z", "2026-11-26"
 MESSAGE = "k5trg6zjbq3m2q7xw4ldyv5uoa"
 JOB = "job-5f1d2c3b4a596877"
 FOLDER = "0c0f1e6a9b7d4e21"
+WEBHOOK, HOOK_URL = "wh-5f1d2c3b4a5968770011", "https://crm.example/hooks/ablage"
+DELIVERY = "2026-11-26T10:15:02.123Z.6f3c2b0d9a5e4c1f8b7a6d5e4c3b2a19"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 # By the name of the field or parameter, whoever has it; `Schema.field` goes before.
@@ -45,6 +47,8 @@ VALUES: dict[str, Any] = {
     "customers": "k-1",
     "date": TIME,
     "day": "2026-11-26",
+    "deliveries": DELIVERY,
+    "description": "The shop's own",
     "delegate": "anna@firma.example",
     "detail": "There is no such message; unfiled mail expires.",
     "direction": "inbound",
@@ -64,6 +68,7 @@ VALUES: dict[str, Any] = {
     "folders": FOLDER,
     "form": "plain",
     "found": "preset",
+    "former_until": "2026-11-27T10:00:00Z",
     "from": "max@kunde.example",
     "headers": {"Content-Type": "application/x-ndjson"},
     "help": "Switch IMAP on in the settings, and send the mailbox's password.",
@@ -81,11 +86,13 @@ VALUES: dict[str, Any] = {
     "kind": "normal",
     "label": "Max Kunde",
     "last_due_at": TIME,
+    "last_success_at": TIME,
     "message": MESSAGE,
     "message_explanation": "The sender's address is one of a contact.",
     "message_id": "20261126.1@kunde.example",
     "mode": "auto",
     "name": "Max Kunde",
+    "next_attempt_at": TIME,
     "next": "RklMRUQjMjAyNi0xMS0yNlQxMDowMDowMFojazV0cmc2empicTNtMnE3eHc0bGR5djV1b2E",
     "note": "Newsletters only",
     "number": 1,
@@ -118,6 +125,7 @@ VALUES: dict[str, Any] = {
     "retry_at": TIME,
     "role": "inbox",
     "scopes": "read",
+    "secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "sender": "max@kunde.example",
     "sha256": SHA256,
     "since": TIME,
@@ -138,6 +146,7 @@ VALUES: dict[str, Any] = {
     "text": "Guten Tag,\nanbei das Angebot.",
     "title": "Not Found",
     "to": "anna@firma.example",
+    "tried_at": TIME,
     "type": "contact",
     "undo_until": TIME,
     "undone_by": JOB,
@@ -150,6 +159,8 @@ VALUES: dict[str, Any] = {
     "version": 3,
     "via": "",
     "viewers": "bert",
+    "waiting_since": "2026-11-26T10:15:02.123Z",
+    "webhook": WEBHOOK,
     "where": "From",
     "DeliveryFailureView.status": "5.1.1",
     "EntryView.id": "DOMAIN.kunde.example",
@@ -166,6 +177,19 @@ VALUES: dict[str, Any] = {
     "UploadView.url": "https://archive.s3.eu-central-1.amazonaws.com/...",
     "UsageView.since": "2026-10-27",
     "UsageView.until": "2026-11-26",
+    "SecretView.id": WEBHOOK,
+    "WebhookMade.types": "EmailFiled",
+    "WebhookView.types": "EmailFiled",
+    "ReplayView.id": WEBHOOK,
+    "WebhookMade.id": WEBHOOK,
+    "WebhookMade.status_code": "server_error",
+    "WebhookMade.url": HOOK_URL,
+    "WebhookView.id": WEBHOOK,
+    "WebhookView.status_code": "server_error",
+    "WebhookView.url": HOOK_URL,
+    "LastFailure.code": "server_error",
+    "DeliveryView.code": "server_error",
+    "DeliveryView.id": DELIVERY,
     "ParentView.type": "customer",
     "ParentView.id": "k-1",
 }
@@ -222,7 +246,10 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "RecordItems": {"items": [{"type": "quote", "id": "Q-17", **_RECORD}]},
     "SyncBody": {"folders": [FOLDER], "since": TIME},
+    "ReplayBody": {"deliveries": [DELIVERY]},
     "VerdictBody": {"verdict": "accept"},
+    "WebhookBody": {"url": HOOK_URL, "types": ["EmailFiled", "EmailUnfiled"]},
+    "WebhookPatch": {"status": "enabled"},
 }
 
 

@@ -93,7 +93,8 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     operation = operations.find(http["method"].upper(), event["rawPath"])
     caller = caller_of(event, settings(), known_clients().tenant)
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
-    require_scope(caller, operation.scope)
+    for scope in filter(None, (operation.scope, operation.also)):
+        require_scope(caller, scope)
     with acting_for(caller.tenant):
         return _admitted(event, context, operation, caller)
 

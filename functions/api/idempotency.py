@@ -1,9 +1,11 @@
 """`Idempotency-Key` on POST: done once, the same answer after.
 
 A key counts for one tenant, user and route. Of an answer that repeats mail, or opens something,
-only that it was given is kept: a repeat is worked out anew, which changes nothing there."""
+only that it was given is kept: a repeat is worked out anew, which changes nothing there. A secret
+that is shown once is null in what is kept."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +68,8 @@ def _as_kept(result: Result, operation: Operation) -> Kept:
     given = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}
     headers = {name: given[name.lower()] for name in _HEADERS if name.lower() in given}
     body = (result.get("body") or "") if operation.is_replayed else None
+    if operation.shown_once:
+        body = json.dumps(json.loads(body or "{}") | {operation.shown_once: None})
     return Kept(result["statusCode"], headers, body)
 
 

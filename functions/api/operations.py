@@ -23,7 +23,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class Operation:
     """`path` as in OpenAPI: `/v1/accounts/{account}`; `queries` and `headers` are the parameters it
     takes, `has_body` whether a body, of `body_bytes`; `is_replayed` where an answer may be kept to
-    be given again."""
+    be given again, without the field `shown_once`. `also`: a second scope it needs."""
 
     method: str
     path: str
@@ -32,6 +32,8 @@ class Operation:
     headers: frozenset[str] = frozenset()
     body_bytes: int = REQUEST_BYTES
     is_replayed: bool = True
+    shown_once: str = ""
+    also: str = ""
     has_body: bool = False
     handler: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
@@ -54,10 +56,21 @@ def operation(
     status: int = 200,
     body_bytes: int = REQUEST_BYTES,
     is_replayed: bool = True,
+    shown_once: str = "",
+    also: str = "",
     **more: Any,
 ) -> Callable[[Handler], Handler]:
     """Registers a route. The first line of the handler's docstring is its summary."""
-    known = Operation(method, path, scope, frozenset(), frozenset(), body_bytes, is_replayed)
+    known = Operation(
+        method,
+        path,
+        scope,
+        frozenset(),
+        body_bytes=body_bytes,
+        is_replayed=is_replayed,
+        shown_once=shown_once,
+        also=also,
+    )
 
     def register(handler: Handler) -> Handler:
         OPERATIONS.append(
@@ -76,7 +89,7 @@ def operation(
             summary=summary,
             description=description.strip() or None,
             operation_id=handler.__name__,
-            security=[{SECURITY_SCHEME: [scope]}],
+            security=[{SECURITY_SCHEME: [scope, also] if also else [scope]}],
             status_code=status,
             tags=[path.split("/")[2]],
             **more,

@@ -87,6 +87,15 @@ read   POST   /v1/previews
 manage POST   /v1/batches
 manage POST   /v1/batches/{job}/undo
 read   GET    /v1/changes
+manage GET    /v1/webhooks
+manage POST   /v1/webhooks
+manage GET    /v1/webhooks/{webhook}
+manage PATCH  /v1/webhooks/{webhook}
+manage DELETE /v1/webhooks/{webhook}
+manage POST   /v1/webhooks/{webhook}/secret
+manage POST   /v1/webhooks/{webhook}/test
+manage GET    /v1/webhooks/{webhook}/deliveries
+manage POST   /v1/webhooks/{webhook}/replay
 read   GET    /v1/blocklist
 manage POST   /v1/blocklist
 manage DELETE /v1/blocklist/{entry_id}

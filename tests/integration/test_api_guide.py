@@ -46,7 +46,7 @@ def test_the_guide_runs_as_it_stands(serving: Serving) -> None:
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    who, contacts, mailbox, filing, errors, versions, job, feed, rest = ran.stdout.split(
+    who, contacts, mailbox, filing, errors, versions, job, feed, hook, rest = ran.stdout.split(
         "# block\n"
     )
     assert '"scopes"' in who
@@ -63,6 +63,9 @@ def test_the_guide_runs_as_it_stands(serving: Serving) -> None:
     assert '"done"' in job
     assert '"more"' in feed
     assert "cursor" not in feed
+    assert '"lag_seconds"' in hook
+    assert "whsec_" not in hook
+    assert hook.rstrip().endswith("204")
     assert "204" in rest
     assert '"calls"' in rest
 

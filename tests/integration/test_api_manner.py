@@ -7,8 +7,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from pydantic import BaseModel, ValidationError
 from tests.support.http_events import Client, event, send
+from tests.support.webhooks import stored_webhook
 
 from ablage.store.aws import client, will_pass
+from ablage.tenancy import TenantId
 from api.handler import logger
 from api.routes import OPERATIONS
 
@@ -26,6 +28,7 @@ EDITED = {
     "/v1/records/quote/q-1": [("PUT", {"label": "Max"}), ("PUT", {"label": "Eva"})],
     "/v1/accounts/a1": [("POST", ACCOUNT), ("PATCH", {"owner": "anna"})],
     "/v1/oauth/clients/google": [("PUT", OAUTH), ("PUT", OAUTH | {"client_id": "d"})],
+    "/v1/webhooks/wh-1": [("stored", {}), ("PATCH", {"description": "x"})],
 }
 every_edited = pytest.mark.parametrize("path", EDITED)
 NO_DELETE = ("/v1/policy",)
@@ -41,6 +44,8 @@ UNVERSIONED = {
 
 def made(path, who=acme):
     method, body = EDITED[path][0]
+    if method == "stored":  # under an id of ours
+        return stored_webhook(TenantId(who.tenant), "wh-1")
     return who(method, "/v1/accounts" if method == "POST" else path, body)
 
 

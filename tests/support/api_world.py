@@ -22,6 +22,7 @@ from tests.support.events import context, s3_created, sqs_event
 from tests.support.fitting import fitting_body
 from tests.support.http_events import Answer, Client
 from tests.support.imports import begun, upload
+from tests.support.webhooks import AT, stored_delivery, stored_webhook
 
 from ablage.runs import Run
 from ablage.store import runs
@@ -199,6 +200,8 @@ def _made(where: Storage) -> World:
     synced = _ok(anna("POST", "/v1/accounts/anna-a/sync", {}))
     batch = _ok(anna("POST", "/v1/batches", {"kind": "backfill_account", "account": "anna-a"}))
     exported = _ok(anna("POST", "/v1/exports", {"entity_type": "quote", "entity_id": "q-a"}))
+    stored_webhook(TenantId(OWNER), "wh-a", description=CANARY)
+    sent = stored_delivery(TenantId(OWNER), "wh-a")
     imported = begun(anna, b"{}\n")
     upload(imported, b"{}\n")
     nobody = base64.urlsafe_b64encode(b"ADDRESS#nobody@x.de").rstrip(b"=").decode()
@@ -213,8 +216,10 @@ def _made(where: Storage) -> World:
         "message": tuple((each, "a" * 26) for each in (filed, unfiled, private, held)),
         "number": (("1", "1"),),
         "provider": (("google", "microsoft"),),
+        "webhook": (("wh-a", "wh-x"),),
         # of bodies and queries alone
         "address": (("max@kunde.de", "max@ghost.de"),),
+        "deliveries": ((sent, f"{AT}.{'0' * 32}"),),
         "entry": (("blocked@kunde.de", "nobody@x.de"),),
         "into": (("c-b", "c-y"),),
         "message_id": (("m1@kunde.de", "m1@ghost.de"),),

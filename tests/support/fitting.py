@@ -49,7 +49,13 @@ def fitting(schema: Schema, known: Mapping[str, Any] = NOTHING, name: str = "") 
     for choice in ("anyOf", "oneOf"):
         if choice in schema:
             return fitting(schema[choice][0], known, name)
-    return _by_type(schema, known)
+    return _by_type(schema, known, name)
+
+
+def _takes_text(schema: Schema) -> bool:
+    """Itself, or as the elements of a list."""
+    choices = schema.get("anyOf", [schema])
+    return _is_text(schema) or any("items" in c and _is_text(resolved(c["items"])) for c in choices)
 
 
 def _is_text(schema: Schema) -> bool:
@@ -57,17 +63,17 @@ def _is_text(schema: Schema) -> bool:
     return any(choice.get("type") == "string" and "enum" not in choice for choice in choices)
 
 
-def _by_type(schema: Schema, known: Mapping[str, Any]) -> Any:
+def _by_type(schema: Schema, known: Mapping[str, Any], name: str) -> Any:
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         return {
-            name: fitting(inner, known, name)
-            for name, inner in properties.items()
-            if name in required or (name in known and _is_text(resolved(inner)))
+            field: fitting(inner, known, field)
+            for field, inner in properties.items()
+            if field in required or (field in known and _takes_text(resolved(inner)))
         }
     if kind == "array":
-        return [fitting(schema["items"], known)] if schema.get("minItems") else []
+        return [fitting(schema["items"], known, name)] if schema.get("minItems") else []
     if kind == "integer":
         return schema.get("minimum", 1)
     if kind == "boolean":

@@ -19,6 +19,7 @@ from typing import Any
 from ablage.errors import NotFound
 from ablage.store import keys, quotas
 from ablage.store.feed import ROWS_SURE
+from ablage.store.queues import TenantBody
 from ablage.store.table import (
     ConditionFailed,
     Item,
@@ -64,6 +65,11 @@ class Lease:
     fence: int
     asks: int
     young_until: int
+
+
+def wake(tenant: TenantId, webhook_id: str, delay: int = 0) -> TenantBody:
+    """For WebhookQueue."""
+    return TenantBody(tenant, {"tenant": tenant, "webhook": webhook_id}, delay)
 
 
 def secret_owner(webhook_id: str) -> str:

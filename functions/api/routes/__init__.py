@@ -29,6 +29,7 @@ from api.routes import (
     tenant,
     trace,
     usage,
+    webhooks,
 )
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "tenant",
     "trace",
     "usage",
+    "webhooks",
 ]
