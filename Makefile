@@ -4,7 +4,7 @@ BIN := .venv/bin
 VENV := .venv/.installed
 SAM := build/sam-venv/bin/sam
 SAM_VERSION := 1.170.0
-FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction DeliverFunction
+FUNCTIONS := DispatchFunction SyncFunction MatchFunction ApiFunction DeliverFunction WebhookFunction
 
 .PHONY: client demo serve trace smoke test coverage fuzz bench bench-cost lint lint-sam format package
 .DEFAULT_GOAL := test

@@ -7,7 +7,7 @@
 Config is what a person wrote, progress what came of it: two items, two writers.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ablage.events import TYPES
@@ -125,14 +125,46 @@ def judged(status: int, stated: int = 0) -> Outcome:
         return Outcome("gone", "gone", status)
     if 400 <= status < 500 and status != 429:
         return Outcome("refused", "refused", status)
-    code = "throttled" if status == 429 else "redirected" if status < 400 else "server_error"
-    return Outcome("outage", code, status, stated)
+    return Outcome("outage", _outage_code(status), status, stated)
+
+
+def _outage_code(status: int) -> str:
+    if status < 200:
+        return "protocol_error"
+    if status < 400:
+        return "redirected"
+    return "throttled" if status == 429 else "server_error"
 
 
 def wait_seconds(attempts: int, jitter: float, stated: int = 0) -> int:
     """Before the next try, after `attempts` failed ones; `jitter` in [0, 1)."""
     grown = WAITS[min(attempts, len(WAITS)) - 1]
     return max(int(grown * (1 + jitter / 4)), min(stated, MOST_STATED))
+
+
+def after(progress: Progress, outcome: Outcome, now: int, jitter: float) -> Progress:
+    """Of one try, but for the place. Where `attempts` is 0 afterwards the event is done: delivered,
+    or refused REFUSALS times."""
+    if outcome.verdict == "delivered":
+        return replace(
+            progress, attempts=0, refusals=0, failing_since=0, next_at=0, last_success_at=now
+        )
+    refusals = progress.refusals + (outcome.verdict == "refused")
+    since = progress.failing_since or now
+    disabled = "failing" if now - since >= FAILING_SECONDS else ""
+    disabled = "gone" if outcome.verdict == "gone" else disabled
+    failed = replace(
+        progress,
+        failing_since=since,
+        last_failure=Failure(now, outcome.code, outcome.http_status),
+        disabled=disabled,
+        disabled_since=now if disabled else 0,
+    )
+    if refusals >= REFUSALS:
+        return replace(failed, attempts=0, refusals=0, next_at=0)
+    attempts = progress.attempts + 1
+    next_at = now + wait_seconds(attempts, jitter, outcome.stated)
+    return replace(failed, attempts=attempts, refusals=refusals, next_at=next_at)
 
 
 def trial(event_id: str, at: str) -> dict[str, str]:
@@ -157,7 +189,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "server_hung_up": ("The receiver closed the connection.", "Look into the receiver's log."),
     "protocol_error": ("The answer is not HTTP/1.1.", "Look into the receiver's log."),
-    "budget_exceeded": ("The answer is longer than 64 KiB.", "Answer with a status alone."),
+    "budget_exceeded": ("The answer's head is too long.", "Answer with a status alone."),
     "redirected": (
         "The receiver redirects; redirects are not followed.",
         "Set the URL to where it leads.",

@@ -1,5 +1,5 @@
 """Every minute: who is due? Polls to SyncQueue, leftover work and jobs to BackfillQueue, batches to
-MatchQueue.
+MatchQueue, webhooks that go on to WebhookQueue.
 
 checkpoint 10:02           tick of 10:05 |--- 10:03, 10:04, 10:05 are sent, then the checkpoint
 moves to 10:05. A tick that dies in between is repeated by the next; a poll sent twice looks twice,
@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.observability import POLL_LAG, Summary, service_logger
-from ablage.store import due
+from ablage.store import due, webhooks
 from ablage.store.queues import BATCH, TenantBody
 from ablage.store.storage import Storage, storage
 from ablage.tenancy import TenantId
@@ -24,6 +24,7 @@ AHEAD_MINUTES = (
 )
 BACKFILL_CONCURRENCY = 10  # MaximumConcurrency of BackfillQueue's event source
 MORE_PER_TICK = 2 * BACKFILL_CONCURRENCY
+WEBHOOKS_PER_TICK = 500
 
 logger = service_logger("dispatch")
 
@@ -46,6 +47,7 @@ def dispatch(store: Storage, at: datetime, summary: Summary, threads: int = THRE
         _send_polls(store, before, minute, summary, threads)
         due.advance(store.table, minute, stands)
     _send_waiting(store, int(at.timestamp()), summary)
+    _wake_webhooks(store, int(at.timestamp()), summary)
 
 
 def _send_polls(
@@ -82,6 +84,13 @@ def _send_waiting(store: Storage, now: int, summary: Summary) -> None:
         [{"batch": {"tenant": entry.tenant, "job": entry.batch_id}} for entry in batches]
     )
     summary.count("waiting", len(found))
+
+
+def _wake_webhooks(store: Storage, now: int, summary: Summary) -> None:
+    """Those that are tried again, or were left with more: their function writes to no queue."""
+    found = due.waiting_webhooks(store.table, now, WEBHOOKS_PER_TICK)
+    store.queues.webhooks([webhooks.wake(*each) for each in found])
+    summary.count("webhooks", len(found))
 
 
 def _body(entry: due.Waiting, now: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ CREDENTIALS = {
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # moto does not know the account's own endpoints
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-OUR_ROOMS = ("ablage", "sync", "match", "api", "deliver")
+OUR_ROOMS = ("ablage", "sync", "match", "api", "deliver", "webhook")
 
 _LOCK = threading.RLock()
 

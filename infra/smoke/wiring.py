@@ -5,7 +5,14 @@ from typing import Any
 
 from infra.smoke.live import Live, check, expect
 
-FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction")
+FUNCTIONS = (
+    "DispatchFunction",
+    "SyncFunction",
+    "MatchFunction",
+    "ApiFunction",
+    "DeliverFunction",
+    "WebhookFunction",
+)
 BUCKETS = ("RawBucket", "ArchiveBucket")
 QUEUES = ("SyncQueue", "BackfillQueue", "MatchQueue", "WebhookQueue")
 
@@ -62,7 +69,7 @@ def invocation(live: Live) -> None:
 
 @check("queues feed their functions, failures are reported one by one")
 def sources(live: Live) -> None:
-    fed = {"SyncFunction": 2, "MatchFunction": 1}
+    fed = {"SyncFunction": 2, "MatchFunction": 1, "WebhookFunction": 1}
     for function, count in fed.items():
         asked = {"FunctionName": live.resources[function]}
         found = live.client("lambda").list_event_source_mappings(**asked)["EventSourceMappings"]

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from infra.local.certificates import Certificates
+from tests.support.addresses import resolving
 from tests.support.certificates import HOST, Forger
 from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
 from tests.support.mailboxes import network
-from tests.unit.test_mailbox_network import resolving
 
 from ablage.accounts import Account
 from ablage.errors import AccountFault

@@ -10,6 +10,7 @@ import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.client
@@ -17,14 +18,29 @@ import pytest
 from infra.local.intrinsics import references
 from infra.local.stack import LocalStack
 from infra.local.translate import translate
+from tests.support.hooks import add_hook, happened, receiving
+from tests.support.receiver import OK, Receiver, own_tls, status
 
+from ablage.store import webhooks
+from ablage.store.feed import moment
+from ablage.store.storage import storage
+from ablage.tenancy import TenantId
+from ablage.webhooks import Delivery, trial
 from api.handler import lambda_handler as api
 from deliver.handler import lambda_handler as deliver
 from match.handler import lambda_handler as match
 from sync.dispatch import lambda_handler as dispatch
 from sync.handler import lambda_handler as sync
+from webhook.handler import lambda_handler as webhook
 
-FUNCTIONS = ("DispatchFunction", "SyncFunction", "MatchFunction", "ApiFunction", "DeliverFunction")
+FUNCTIONS = (
+    "DispatchFunction",
+    "SyncFunction",
+    "MatchFunction",
+    "ApiFunction",
+    "DeliverFunction",
+    "WebhookFunction",
+)
 DATA_ROLE = "DataRole"  # the API's, for one tenant
 USER = "anna@own.example"
 MAIL = (
@@ -77,15 +93,16 @@ class Notebook:
 
 
 def handlers(notebook: Notebook) -> dict[str, Callable[..., Any]]:
-    found = zip(FUNCTIONS, (dispatch, sync, match, api, deliver), strict=True)
+    found = zip(FUNCTIONS, (dispatch, sync, match, api, deliver, webhook), strict=True)
     return {name: notebook.watching(name, handler) for name, handler in found}
 
 
 class Walk:
     """One tenant's day: connect, sync, match, file by hand, unfile, disconnect."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, receiver: Receiver) -> None:
         self.stack = stack
+        self.receiver = receiver
         self.token = stack.token("acme")
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -120,6 +137,7 @@ class Walk:
         self.post()
         self.look_back()
         self.import_contacts()
+        self.hear()
         self.call("DELETE", "/v1/accounts/anna")
         return str(entry["message"])
 
@@ -195,6 +213,20 @@ class Walk:
         with urllib.request.urlopen(done["result_url"], timeout=30) as answer:
             assert len(answer.read().splitlines()) == done["total"]
 
+    def hear(self) -> None:
+        """A hook that an event of a minute ago waits for, refused once and taken then."""
+        self.receiver.tls = own_tls(self.stack.imap.ca_file)
+        hook = add_hook(storage(), TenantId("acme"), self.receiver.url)
+        test = Delivery(trial("t1", moment(0)))
+        webhooks.ask(storage().table, hook.tenant, hook.webhook_id, [test], 0)
+        event_id = happened(storage(), hook.tenant, "job1", now=datetime.now(UTC).timestamp())
+        self.stack.tick(datetime.now(UTC) + timedelta(minutes=2))
+        self.stack.drain(delays=True)
+        webhooks.change(storage().table, hook.tenant, hook.config, 0)
+        self.stack.tick(datetime.now(UTC) + timedelta(minutes=3))
+        self.stack.drain(delays=True)
+        assert self.receiver.ids[:3] == ["t1", event_id, event_id]
+
     def account(self) -> dict[str, Any]:
         return {
             "id": "anna",
@@ -247,8 +279,13 @@ def walked() -> tuple[Notebook, dict[str, str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.client.BaseClient, "_make_api_call", noted)
-        with LocalStack(handlers=handlers(notebook)) as stack:
-            Walk(stack).go()
+        receiver = Receiver(None, OK, status(500), OK)
+        local = [receiver.authority]
+        with (
+            receiving(receiver),
+            LocalStack(handlers=handlers(notebook), local_hosts=local) as stack,
+        ):
+            Walk(stack, receiver).go()
             made = {name: logical for logical, name in stack.resources.resolver.made.items()}
     return notebook, made
 
@@ -383,7 +420,33 @@ def test_only_sync_reads_items_of_secrets(walked: tuple[Notebook, dict[str, str]
         if operation in reads and "#SECRET#" in json.dumps(request, default=str)
     }
 
-    assert readers == {"SyncFunction"}
+    assert readers == {"SyncFunction", "WebhookFunction"}
+
+
+BOUND = {  # roles of a policy that names partitions; as in the template, see test_template
+    "DeliverFunction": ["T#*#WEBHOOKS"],
+    "WebhookFunction": [
+        "T#*#WEBHOOKS",
+        "T#*#WEBHOOK#*",
+        "T#*#FEED#*",
+        "T#*#SECRET#@webhook-*",
+    ],
+}
+
+
+@pytest.mark.parametrize("function", BOUND)
+def test_who_is_bound_to_partitions_touches_no_other(
+    walked: tuple[Notebook, dict[str, str]], function: str
+) -> None:
+    touched = {
+        pk
+        for who, service, operation, request in walked[0].calls
+        if who == function and service == "dynamodb"
+        for pk in partitions_of(request)
+    }
+
+    assert touched
+    assert [pk for pk in touched if not any(fnmatchcase(pk, p) for p in BOUND[function])] == []
 
 
 def test_dispatch_touches_no_item_but_its_checkpoint(

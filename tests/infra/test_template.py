@@ -3,6 +3,7 @@
 import functools
 import re
 from dataclasses import fields
+from fnmatch import fnmatchcase as fnmatch
 from typing import Any
 
 import pytest
@@ -12,8 +13,13 @@ from infra.local.translate import translate
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.observability import FILED_DELAY, POLL_LAG
 from ablage.settings import Settings
+from ablage.store import keys
+from ablage.store.webhooks import LEASE_SECONDS, SECRET_KIND
+from ablage.tenancy import TenantId
 from sync.dispatch import BACKFILL_CONCURRENCY
 from sync.poll import THREADS
+from webhook.post import EXCHANGE_SECONDS
+from webhook.tell import SLICE_SECONDS
 
 LOCAL_ONLY = {"mail_ca_file", "mail_local_hosts", "oauth_local_url", "oauth_local_mail"}
 FUNCTIONS = (
@@ -22,6 +28,7 @@ FUNCTIONS = (
     "MatchFunction",
     "ApiFunction",
     "DeliverFunction",
+    "WebhookFunction",
 )
 ROUTES = """
 read   GET    /v1/me
@@ -144,8 +151,8 @@ def roles_with(action: str) -> set[str]:
     return {role for role in of_type("AWS::IAM::Role") if action in allowed(role)}
 
 
-def test_only_sync_opens_secrets() -> None:
-    assert roles_with("kms:Decrypt") == {"SyncRole"}
+def test_only_sync_opens_secrets_and_those_of_webhooks_who_tells_them() -> None:
+    assert roles_with("kms:Decrypt") == {"SyncRole", "WebhookRole"}
     assert roles_with("kms:Encrypt") == {"ApiRole", "SyncRole"}
 
 
@@ -157,13 +164,17 @@ def test_only_sync_reads_the_stack_s_own_secrets_and_no_variable_holds_one() -> 
 
 
 def test_secrets_are_used_only_with_their_whole_context() -> None:
-    for role in ("SyncRole", "ApiRole"):
+    kinds: dict[str, dict[str, Any]] = {
+        "ApiRole": {},
+        "SyncRole": {"StringNotEquals": {"kms:EncryptionContext:kind": SECRET_KIND}},
+        "WebhookRole": {"StringEquals": {"kms:EncryptionContext:kind": SECRET_KIND}},
+    }
+    for role, kind in kinds.items():
         (statement,) = [s for s in statements(role) if "kms:" in str(s["Action"])]
+        named = ("tenant", "account") if "StringEquals" in kind else ("tenant", "account", "kind")
 
-        assert statement["Condition"] == {
-            "Null": {
-                f"kms:EncryptionContext:{name}": "false" for name in ("tenant", "account", "kind")
-            }
+        assert statement["Condition"] == kind | {
+            "Null": {f"kms:EncryptionContext:{name}": "false" for name in named}
         }
 
 
@@ -238,6 +249,32 @@ def test_the_api_s_own_role_reads_of_all_data_only_which_tenant_a_client_is_for(
     }
 
 
+def partitions(role: str) -> dict[str, tuple[list[str], set[str]]]:
+    """Of a role bound to some: the patterns of its partitions, and what it may do there."""
+    found = {}
+    for statement in statements(role):
+        if statement["Resource"] != {"Fn::GetAtt": ["Table", "Arn"]}:
+            continue
+        condition = statement["Condition"]
+        assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
+        keys = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        found[statement["Sid"]] = (keys, set(listed(statement["Action"])))
+    return found
+
+
+def test_who_tells_webhooks_reaches_of_all_data_only_these_the_feed_and_their_secrets() -> None:
+    writes = {f"dynamodb:{a}" for a in ("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")}
+
+    assert partitions("WebhookRole") == {
+        "KeepWebhooks": (["T#*#WEBHOOKS", "T#*#WEBHOOK#*"], writes | {"dynamodb:Query"}),
+        "ReadFeed": (["T#*#FEED#*"], {"dynamodb:Query"}),
+        "ReadSecrets": (["T#*#SECRET#@webhook-*"], {"dynamodb:GetItem"}),
+    }
+    assert partitions("DeliverRole") == {"KnowWebhooks": (["T#*#WEBHOOKS"], {"dynamodb:Query"})}
+    assert fnmatch(keys.webhook_secret(TenantId("a"), "h")[0], "T#*#SECRET#@webhook-*")
+    assert not fnmatch(keys.secret(TenantId("a"), "webhook-h")[0], "T#*#SECRET#@webhook-*")
+
+
 def test_dispatch_reads_the_due_index_and_writes_its_checkpoint_alone() -> None:
     on_table = {a: on for a, on in allowed("DispatchRole").items() if a.startswith("dynamodb:")}
     (checkpoint,) = [s for s in statements("DispatchRole") if s["Sid"] == "KeepCheckpoint"]
@@ -270,13 +307,16 @@ def test_no_function_writes_to_what_triggers_it() -> None:
         "dynamodb:DescribeStream",
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
+        "dynamodb:Query",
         "events:PutEvents",
+        "sqs:SendMessage",
     }
     assert roles_with("events:PutEvents") == {"DeliverRole"}
     assert triggers == {
         "SyncFunction": {"SyncQueue", "BackfillQueue"},
         "MatchFunction": {"MatchQueue"},
         "DeliverFunction": {"Table"},
+        "WebhookFunction": {"WebhookQueue"},
     }
 
 
@@ -294,7 +334,8 @@ def test_work_goes_only_where_the_plan_sends_it() -> None:
     sends = {role: allowed(role)["sqs:SendMessage"] for role in roles_with("sqs:SendMessage")}
 
     assert sends == {
-        "DispatchRole": {"SyncQueue", "BackfillQueue", "MatchQueue"},
+        "DispatchRole": {"SyncQueue", "BackfillQueue", "MatchQueue", "WebhookQueue"},
+        "DeliverRole": {"WebhookQueue"},
         "SyncRole": {"MatchQueue"},
         "ApiRole": {"SyncQueue", "MatchQueue", "WebhookQueue"},
     }
@@ -337,7 +378,15 @@ def test_functions_have_the_planned_timeouts() -> None:
         "MatchFunction": 60,
         "ApiFunction": 29,
         "DeliverFunction": 60,
+        "WebhookFunction": 60,
     }
+
+
+def test_a_webhook_s_last_try_ends_before_its_function_and_that_before_its_lease() -> None:
+    timeout = properties("WebhookFunction")["Timeout"]
+    look_up = 20  # a resolver that hangs: 5 s, twice, of two servers
+
+    assert SLICE_SECONDS + look_up + EXCHANGE_SECONDS <= timeout < LEASE_SECONDS
 
 
 def test_sync_holds_the_mails_of_its_threads() -> None:
@@ -481,7 +530,10 @@ def test_dead_letters_failing_functions_and_waiting_mail_raise_an_alarm() -> Non
             for queue in ("Sync", "Backfill", "Match", "Webhook")
         ),
         *(("Errors", function) for function in FUNCTIONS),
-        *(("ApproximateAgeOfOldestMessage", queue) for queue in ("MatchQueue", "SyncQueue")),
+        *(
+            ("ApproximateAgeOfOldestMessage", queue)
+            for queue in ("MatchQueue", "SyncQueue", "WebhookQueue")
+        ),
         ("IteratorAge", "DeliverFunction"),
         *((metric, "AWS::StackName") for metric in (POLL_LAG, FILED_DELAY)),
     }

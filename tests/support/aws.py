@@ -136,6 +136,10 @@ def forget_cached() -> None:
         known.allowances.cache_clear()
     if known := sys.modules.get("api.clients"):
         known.known_clients.cache_clear()
+    if known := sys.modules.get("deliver.handler"):
+        known.wakes.cache_clear()
+    if known := sys.modules.get("webhook.tools"):
+        known.tools.cache_clear()
 
 
 def received_bodies(queue_url: str) -> list[str]:

@@ -31,24 +31,24 @@ Dial = Callable[..., socket.socket]
 class Network:
     """`ca_file` adds a CA to the public ones. `local_hosts` (`host:port`) are exempt from the port
     and address rule, not from TLS. `resolve` has the signature of `socket.getaddrinfo`, `dial` that
-    of `socket.create_connection`."""
+    of `socket.create_connection`. `only_port`: IMAPS, or HTTPS for webhooks."""
 
     ca_file: str = ""
     local_hosts: frozenset[str] = frozenset()
     resolve: Resolver = socket.getaddrinfo
     dial: Dial = socket.create_connection
+    only_port: int = IMAPS_PORT
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Network":
-        hosts = (host.strip() for host in settings.mail_local_hosts.split(","))
-        return cls(settings.mail_ca_file, frozenset(host for host in hosts if host))
+    def from_settings(cls, settings: Settings, only_port: int = IMAPS_PORT) -> "Network":
+        return cls(settings.mail_ca_file, settings.local_hosts, only_port=only_port)
 
     def address(self, host: str, port: int) -> str:
         """The IPv4 address to connect to. Raises AccountFault `address_refused`, `host_unknown`.
 
         Every answer must be public: a name with one private address is refused as a whole."""
         is_local = f"{host}:{port}" in self.local_hosts
-        if not is_local and (port != IMAPS_PORT or ":" in host):  # resolvers map IPv6 literals
+        if not is_local and (port != self.only_port or ":" in host):  # resolvers map IPv6 literals
             raise fault("address_refused")
         addresses = self._resolved(host, port)
         if not is_local and not all(is_public(address) for address in addresses):

@@ -200,7 +200,8 @@ def ask(
     for each in deliveries:
         put_delivery(table, tenant, webhook_id, replace(each, status=PENDING, attempts=0))
         place = keys.asked_delivery(tenant, webhook_id, each.delivery_id)
-        table.put(place, {"refusals": 0, "expires": _expires(each)})
+        is_test = each.is_test or None
+        table.put(place, {"refusals": 0, "is_test": is_test, "expires": _expires(each)})
     hurry = "" if all(each.is_test for each in deliveries) else " REMOVE next_at"
     table.update(
         keys.webhook_progress(tenant, webhook_id),
@@ -216,7 +217,7 @@ def ask(
 def claim(table: Table, hook: Hook, now: int) -> tuple[Hook, Lease] | None:
     """The hook as it is now, held for LEASE_SECONDS; None while somebody else holds it, or where it
     is gone."""
-    is_free = "held_until < :now"
+    is_free = "held_until <= :now"
     try:
         item = table.update(
             keys.webhook_progress(hook.tenant, hook.webhook_id),
@@ -238,17 +239,14 @@ def save(table: Table, hook: Hook, lease: Lease) -> None:
 
 
 def release(table: Table, hook: Hook, lease: Lease, due_at: int) -> None:
-    """`due_at`: when it goes on by itself, 0 where nothing waits. What was asked for meanwhile made
-    it due already, and is left so."""
+    """`due_at`: when it goes on by itself, 0 where nothing waits. Raises ConditionFailed as `save`:
+    what was asked for meanwhile made it due already, and is left so."""
     due = _due(hook.tenant, hook.webhook_id, due_at) if due_at else {}
-    try:
-        _save(table, hook, lease, {"held_until": 0} | due, "" if due_at else ", due, due_sk")
-    except ConditionFailed:
-        give_up(table, hook, lease)
+    _save(table, hook, lease, {"held_until": 0} | due, "" if due_at else ", due, due_sk")
 
 
 def give_up(table: Table, hook: Hook, lease: Lease) -> None:
-    """Without a word about how far it is."""
+    """The lease alone, without a word about how far it is."""
     is_mine = "fence = :fence"
     try:
         table.update(
@@ -326,13 +324,15 @@ def deliveries_by_id(
     return {each.delivery_id: each for each in map(_delivery, found.values())}
 
 
-def asked(table: Table, tenant: TenantId, webhook_id: str) -> list[tuple[Delivery, int]]:
+def asked(
+    table: Table, tenant: TenantId, webhook_id: str, *, tests_only: bool = False
+) -> list[tuple[Delivery, int]]:
     """What was asked for and is not done, oldest event first, a hundred at most; each with how
     often it was refused."""
-    rows = table.query(
-        keys.deliveries(tenant, webhook_id), prefix=_ASKED, limit=100, consistent=True
-    )
-    refusals = {row["sk"].removeprefix(_ASKED): row["refusals"] for row in rows}
+    pk = keys.deliveries(tenant, webhook_id)
+    rows = table.query(pk, prefix=_ASKED, limit=_ROWS_READ, consistent=True)
+    wanted = [row for row in rows if not tests_only or "is_test" in row][:100]
+    refusals = {row["sk"].removeprefix(_ASKED): row["refusals"] for row in wanted}
     found = deliveries_by_id(table, tenant, webhook_id, refusals)
     return [(found[name], times) for name, times in refusals.items() if name in found]
 
