@@ -153,4 +153,5 @@ def test_handlers_are_found_by_the_names_in_the_template(stack: LocalStack) -> N
         "MatchFunction": "match.handler.lambda_handler",
         "ApiFunction": "api.handler.lambda_handler",
         "DeliverFunction": "deliver.handler.lambda_handler",
+        "WebhookFunction": "webhook.handler.lambda_handler",
     }
