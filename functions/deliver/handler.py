@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ablage.events import told
 from ablage.observability import Summary, service_logger
 from ablage.settings import settings
-from ablage.store.aws import client
+from ablage.store.aws import LateClient, client
 from ablage.store.bus import Bus
 from ablage.store.feed import tenant_of
 from ablage.store.queues import Queues
@@ -44,4 +44,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 @functools.cache
 def wakes() -> Wakes:
     known = settings()
-    return Wakes(Table(client("dynamodb"), known.table_name), Queues(client("sqs"), known))
+    queues = Queues(LateClient("sqs"), known)  # most tenants have no webhooks
+    return Wakes(Table(client("dynamodb"), known.table_name), queues)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ablage.mailbox.network import Network
 from ablage.settings import settings
-from ablage.store.aws import client
+from ablage.store.aws import LateClient, client
 from ablage.store.table import Table
 from ablage.store.webhook_secrets import WebhookSecrets
 from ablage.webhook_wire import HTTPS_PORT
@@ -31,4 +31,4 @@ def tools() -> Tools:
     known = settings()
     table = Table(client("dynamodb"), known.table_name)
     network = Network.from_settings(known, HTTPS_PORT)
-    return Tools(table, network, WebhookSecrets(table, client("kms")))
+    return Tools(table, network, WebhookSecrets(table, LateClient("kms")))
