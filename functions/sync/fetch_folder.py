@@ -286,7 +286,7 @@ class FolderFetch:
         if walk.broken_at:
             tries = cursor.stuck_tries + 1 if walk.broken_at == cursor.stuck else 1
             cursor = replace(cursor, stuck=walk.broken_at, stuck_tries=tries)
-        elif walk.alone and walk.is_done(walk.alone):
+        elif walk.is_alone_done:
             cursor = replace(cursor, stuck=0, stuck_tries=0)
         self.tools.summary.count("problems", len(problems))
         del walk.problems[: len(problems)]

@@ -79,7 +79,7 @@ class Problems:
                 fetch.move(fetch.cursor.with_problems([counted]))
             raise
         fetch.has_mail |= walk.has_mail
-        if walk.is_done(problem.uid):
+        if walk.edge == problem.uid:
             self._settle(problem, walk)
 
     def _settle(self, problem: Problem, walk: Walk) -> None:

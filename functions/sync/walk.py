@@ -25,7 +25,6 @@ from ablage.store.cursors import Problem
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
-WINDOW = 4000  # UIDs listed at a time: the line stands still between two windows
 WINDOW_BYTES = 8 * 1024 * 1024
 AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024
@@ -76,9 +75,9 @@ class Takes(Protocol):
 class Walk:
     """`edge` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
-    before the others, by itself; `passed` are UIDs that are done already; `sift` says which of the
-    listed are fetched at all. `has_mail` once a body came. `aside` runs a commit beside the
-    reading, one at a time; without it the reading waits for each."""
+    before the others, by itself (`is_alone_done`); `passed` are UIDs that are done already; `sift`
+    says which of the listed are fetched at all. `has_mail` once a body came. `aside` runs a commit
+    beside the reading, one at a time; without it the reading waits for each."""
 
     session: Session
     share: Slice
@@ -94,9 +93,10 @@ class Walk:
     problems: list[Problem] = field(default_factory=list)
     broken_at: int = 0
     has_mail: bool = False
-    _may_blame: bool = False
+    is_alone_done: bool = False
+    _may_blame: bool = True
     _open: list[int] = field(default_factory=list)
-    _done: set[int] = field(default_factory=set)
+    _done: set[int] = field(default_factory=set)  # of those open
     _sizes: dict[int, int] = field(default_factory=dict)
     _ahead: int = 0  # bytes read and not yet behind a written cursor
     _behind: int = 0  # of these, bytes a commit would put there
@@ -117,41 +117,30 @@ class Walk:
                 wait([self._writing])
 
     def _run(self, uids: Sequence[int], commit: Callable[[], None]) -> bool:
-        for start in range(0, len(uids), WINDOW):
-            if self.share.is_over():
-                return False
-            self._window(uids[start : start + WINDOW], commit)
-            if self._open:
-                return False
-        return True
-
-    def is_done(self, uid: int) -> bool:
-        """Of the UIDs listed last."""
-        return uid in self._done
-
-    def _window(self, uids: Sequence[int], commit: Callable[[], None]) -> None:
         self._open, self._done = list(reversed(uids)), set()
         self._committed = self.share.clock()
-        self._may_blame = False
         try:
+            self._finish(set())
             self._fetch(uids, commit)
             self._settle_all()
         except AccountFault:
             self.session.pace.trouble()
             self._settle_all()
-            self.broken_at = self._suspect() if self._open and self._may_blame else 0
+            self.broken_at = self._suspect()
             self._commit(commit)
             raise
         self._commit(commit)
+        return not self._open
 
     def _suspect(self) -> int:
+        """0 where no mail is to blame."""
         suspect = self.session.pace.suspect
+        if suspect is None or not self._may_blame or not self._open:
+            return 0
         return suspect if suspect in self._open else self._open[-1]
 
     def _fetch(self, uids: Sequence[int], commit: Callable[[], None]) -> None:
-        wanted = self._wanted(uids)
-        self._may_blame = True
-        for result in self._pulled(wanted):
+        for result in self._pulled(uids):
             self._take(result)
             self._settle(self.deposit.settled())
             self._commit_when_due(commit)
@@ -162,29 +151,26 @@ class Walk:
                     self._settle(self.deposit.settled(wait=True))
                 self._commit_when_due(commit)
 
-    def _wanted(self, uids: Sequence[int]) -> list[Listed]:
+    def _pulled(self, uids: Sequence[int]) -> Iterator[Result]:
+        is_over, others = self.share.is_over, [uid for uid in uids if uid not in self.passed]
+        if self.alone in others:
+            others.remove(self.alone)
+            yield from self.session.fetch([self.alone], self._choose, is_over)
+        yield from self.session.fetch(others, self._choose, is_over, self._flight_room)
+
+    def _choose(self, uids: Sequence[int], listed: list[Listed]) -> list[Listed]:
         """In the order of the walk. What is gone or too old is done."""
-        asked = sorted(set(uids) - self.passed)
-        listed = {mail.uid: mail for mail in self.session.list_sizes(asked)}
         already = self.ran.already
-        sifted = self.sift([mail for mail in listed.values() if self._is_wanted(mail)])
+        sifted = self.sift([mail for mail in listed if self._is_wanted(mail)])
         wanted = {mail.uid: mail for mail in sifted}
         known = self.ran.already - already
-        self.ran.gone += len(asked) - len(listed)
+        self.ran.gone += len(uids) - len(listed)
         self.ran.left_out += len(listed) - len(wanted) - known
-        self.ran.parked += len(uids) - len(asked)
         self._finish(set(uids) - wanted.keys())
         return [wanted[uid] for uid in uids if uid in wanted]
 
     def _is_wanted(self, mail: Listed) -> bool:
         return self.since is None or mail.received_at is None or mail.received_at >= self.since
-
-    def _pulled(self, wanted: list[Listed]) -> Iterator[Result]:
-        suspects = [mail for mail in wanted if mail.uid == self.alone]
-        if suspects:
-            yield from self.session.pull(suspects, self.share.is_over)
-        others = [mail for mail in wanted if mail.uid != self.alone]
-        yield from self.session.pull(others, self.share.is_over, self._flight_room)
 
     def _flight_room(self) -> int:
         return WINDOW_BYTES - self._ahead
@@ -226,8 +212,11 @@ class Walk:
 
     def _finish(self, uids: set[int]) -> None:
         self._done |= uids
-        while self._open and self._open[-1] in self._done:
+        self.is_alone_done |= self.alone in uids
+        while self._open and (self._open[-1] in self._done or self._open[-1] in self.passed):
             self.edge = self._open.pop()
+            self._done.discard(self.edge)
+            self.ran.parked += self.edge in self.passed
             self._behind += self._sizes.pop(self.edge, 0)
             self.ran.passed(self.edge)
 

@@ -26,13 +26,17 @@ def pull(job: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Our reader alone, each mail into a file."""
     from ablage.accounts import Account  # noqa: PLC0415  imports are part of what is measured
     from ablage.mailbox.connection import Bounds  # noqa: PLC0415
-    from ablage.mailbox.network import Network  # noqa: PLC0415
+    from ablage.mailbox.network import Network, tls_context  # noqa: PLC0415
     from ablage.mailbox.pull import Fetched  # noqa: PLC0415
     from ablage.mailbox.session import open_session  # noqa: PLC0415
     from ablage.tenancy import TenantId  # noqa: PLC0415
+    from sync.memory import give_memory_back, keep_for_good  # noqa: PLC0415
 
     user, out = job["user"], Path(job["out"])
     network = Network(job["ca_file"], frozenset({f"{job['host']}:{job['port']}"}))
+    tls_context(job["ca_file"])  # what a warm worker has behind it
+    give_memory_back()
+    keep_for_good()
     account = Account(TenantId("t"), "a", user, user, job["host"], job["port"], user, 1)
 
     def work() -> dict[str, Any]:
@@ -40,8 +44,8 @@ def pull(job: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         with open_session(network, account, PASSWORD, Bounds()) as session:
             inbox = next(folder for folder in session.folders() if folder.role == "inbox")
             session.examine(inbox)
-            listed = session.list_sizes(session.new_uids(0))
-            for result in session.pull(listed, lambda: False):
+            uids = session.new_uids(0)
+            for result in session.fetch(uids, lambda _uids, listed: listed, lambda: False):
                 assert isinstance(result, Fetched)
                 assert isinstance(result.body, bytes)
                 (out / str(result.uid)).write_bytes(result.body)

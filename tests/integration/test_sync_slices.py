@@ -209,15 +209,15 @@ def test_each_folder_has_its_part_of_a_slice(aws: Storage, hostile: Hostile) -> 
             talk.ok(b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\n')
         elif command.startswith(b"STATUS"):
             name = command.split()[1]
-            talk.ok(b"* STATUS %b (UIDNEXT 21 UIDVALIDITY 7 MESSAGES 20)\r\n" % name)
+            talk.ok(b"* STATUS %b (UIDNEXT 61 UIDVALIDITY 7 MESSAGES 60)\r\n" % name)
         else:
             return sized(MB)(talk, command)
         return True
 
-    server = hostile(inbox(lambda: 20, hook))
+    server = hostile(inbox(lambda: 60, hook))
     account: Account = connect_mailbox(aws, server, "u@example.com")
 
-    poll_once(tools_for(aws, server, slice_bytes=600), account)
+    poll_once(tools_for(aws, server, slice_bytes=1800), account)
 
     folders: tuple[Folder, ...] = state_of(aws, account).folders
     assert {key.folder_id for key in keys_of(aws)} == {folder.folder_id for folder in folders}

@@ -108,13 +108,14 @@ def test_batches_are_cut_by_bytes_and_by_number() -> None:
 def test_a_pace_doubles_with_clean_rounds_and_ends_at_one_with_trouble() -> None:
     pace = Pace()
     depths = [pace.depth]
-    for _ in range(2 + 4 + 8):
+    for _ in range(2 + 4 + 8 + 8):
         pace.clean()
         depths.append(pace.depth)
 
     assert depths[0] == 2
     assert depths[2] == 4
-    assert depths[6:] == [MOST] * 9
+    assert depths[6] == 8
+    assert depths[14:] == [MOST] * 9
     pace.trouble()
     for _ in range(20):
         pace.clean()
@@ -142,12 +143,43 @@ def test_as_many_commands_are_in_flight_as_the_pace_allows(most: int, ahead: int
 
 def test_what_is_in_flight_is_bounded_in_bytes() -> None:
     server = Server(dict.fromkeys(range(1, 41), 2 * BATCH_BYTES))
-    pace = Pace(8)
+    pace = Pace(8, clock=lambda: 0.0)
 
     count = sum(1 for _ in pull(Wire(server), listed(server), pace, room=lambda: 4 * BATCH_BYTES))
 
     assert count == 40
     assert server.ahead <= 3
+
+
+@pytest.mark.parametrize(("way", "ahead"), [(0.0, 5), (0.02, 8)])
+def test_what_cannot_have_reached_the_server_is_not_in_flight(way: float, ahead: int) -> None:
+    """It answers a mail in 10 ms: of what was asked for 50 ms ago or later, `way` is not there."""
+    now = [0.0]
+
+    class Far(Server):
+        def readline(self) -> bytes:
+            now[0] += 0.01 / 3  # a mail has two lines, and its command an end
+            return super().readline()
+
+    server = Far(dict.fromkeys(range(1, 81), BATCH_BYTES // 4 * 3))
+    pace = Pace(clock=lambda: now[0])
+    pace.answered = lambda _seconds: None  # type: ignore[method-assign]  the server is near here
+    pace._way = way
+
+    count = sum(1 for _ in pull(Wire(server), listed(server), pace, room=lambda: 4 * BATCH_BYTES))
+
+    assert count == 80
+    assert ahead <= server.ahead <= ahead + 1
+
+
+@pytest.mark.parametrize(("seconds", "depth"), [(1.9, 4), (2.1, 1)])
+def test_an_answer_that_takes_long_is_one_of_too_many(seconds: float, depth: int) -> None:
+    pace = Pace()
+
+    pace.clean(seconds)
+    pace.clean(seconds)
+
+    assert pace.depth == depth
     assert FLIGHT_BYTES == 8 * BATCH_BYTES
 
 

@@ -14,6 +14,7 @@ from ablage.mailbox.pace import Pace
 from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
+from ablage.mailbox.windows import Choose
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 from sync.walk import AHEAD_BYTES, COMMIT_BYTES, WINDOW_BYTES, Slice, Walk
@@ -30,17 +31,15 @@ class FakeSession:
     size: int = 10
     pace: Pace = field(default_factory=Pace)
 
-    def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
-        assert list(uids) == sorted(uids)
-        there = [uid for uid in uids if uid in self.order]
-        return [Listed(uid, self.size, self.dates.get(uid)) for uid in there]
-
-    def pull(
+    def fetch(
         self,
-        listed: Sequence[Listed],
+        uids: Sequence[int],
+        choose: Choose,
         should_stop: Callable[[], bool],
         room: Callable[[], int] = lambda: WINDOW_BYTES,
     ) -> Iterator[Result]:
+        there = [uid for uid in sorted(uids) if uid in self.order]
+        listed = choose(uids, [Listed(uid, self.size, self.dates.get(uid)) for uid in there])
         wanted = {mail.uid for mail in listed}
         for uid in [uid for uid in self.order if uid in wanted]:
             if should_stop():
@@ -232,14 +231,15 @@ def test_a_suspect_is_fetched_first_and_alone() -> None:
     asked: list[list[int]] = []
 
     class Watched(FakeSession):
-        def pull(
+        def fetch(
             self,
-            listed: Sequence[Listed],
+            uids: Sequence[int],
+            choose: Choose,
             should_stop: Callable[[], bool],
             room: Callable[[], int] = lambda: WINDOW_BYTES,
         ) -> Iterator[Result]:
-            asked.append([mail.uid for mail in listed])
-            return super().pull(listed, should_stop, room)
+            asked.append(list(uids))
+            return super().fetch(uids, choose, should_stop, room)
 
     walk(Watched([1, 2, 3]), FakeDeposit(), alone=2).run([1, 2, 3], lambda: None)
 

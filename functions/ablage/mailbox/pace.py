@@ -1,15 +1,18 @@
-"""How many commands may be in flight: carefully at first, more with each clean round, one at a time
-once something went wrong."""
+"""How many commands may be in flight: carefully at first, more with each clean round, fewer where
+an answer takes long, one at a time once something went wrong."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 START = 2
-MOST = 8  # more that small batches fill would be in flight when a slice ends on a slow server
+MOST = 16
+LONG_SECONDS = 2.0  # from a command to its end: what is in flight must end with a slice
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 LEAST_SET_BYTES = 500
+FARTHEST = 0.15  # seconds: no server is farther away than half the way round the world
 
 T = TypeVar("T")
 
@@ -18,8 +21,10 @@ T = TypeVar("T")
 class Pace:
     """`most` is the provider's; `depth` is how many may be in flight now: one for the rest of the
     session once there was trouble. `per_second` mails are asked for in a second at most, 0 for as
-    many as come. `suspect` is the UID the server was at when the session broke, 0 while that is not
-    known. `clock` counts seconds, `sleep` waits."""
+    many as come. `way` is how many seconds a command needs to reach the server, as far as is known.
+    `suspect` is the UID the server was at when the session broke, 0 where that is not known, None
+    where it was at no mail.
+    `clock` counts seconds, `sleep` waits."""
 
     most: int = MOST
     set_bytes: int = SET_BYTES
@@ -27,29 +32,52 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     had_trouble: bool = field(default=False, init=False)
-    suspect: int = field(default=0, init=False)
+    suspect: int | None = field(default=None, init=False)
     depth: int = field(init=False)
+    _way: float = field(default=0.0, init=False)  # seconds a command needs to reach the server
+    _turn: float = field(default=0.0, init=False)  # seconds from a command to its end, lately
     _clean: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.depth = min(START, self.most)
 
+    @property
+    def may_list_ahead(self) -> bool:
+        """One more command beside the mails."""
+        return self.most > 1 and not self.per_second
+
+    @property
+    def ahead(self) -> float:
+        return min(self._way / self._turn, 0.5) if self._turn else 0.0
+
     def slow_down(self) -> None:
         """One at a time: there was trouble lately."""
         self.depth = self.most = 1
 
-    def portions(self, mails: Sequence[T]) -> Iterator[Sequence[T]]:
+    def portions(self, mails: Iterable[T]) -> Iterator[Iterable[T]]:
         """All, or what may be asked for in a second, a second apart."""
-        size = self.per_second or max(len(mails), 1)
-        for start in range(0, len(mails), size):
-            began = self.clock()
-            yield mails[start : start + size]
-            rest = began + 1 - self.clock()
-            if self.per_second and rest > 0 and start + size < len(mails):
+        if not self.per_second:
+            yield mails
+            return
+        left, rest = iter(mails), 0.0
+        while portion := list(islice(left, self.per_second)):
+            if rest > 0:
                 self.sleep(rest)
+            began = self.clock()
+            yield portion
+            rest = began + 1 - self.clock()
 
-    def clean(self) -> None:
-        """A command ended well; a round is as many as were in flight."""
+    def answered(self, seconds: float) -> None:
+        """From a command to its first mail, while nothing else was in flight."""
+        self._way = min(self._way or FARTHEST, seconds / 2)
+
+    def clean(self, seconds: float = 0.0) -> None:
+        """A command ended well, `seconds` after it was sent; a round is as many as were in
+        flight."""
+        self._turn = seconds
+        if seconds > LONG_SECONDS:
+            self.depth, self._clean = max(self.depth // 2, 1), 0
+            return
         self._clean += 1
         if self._clean >= self.depth:
             self.depth = min(2 * self.depth, self.most)

@@ -6,8 +6,9 @@ SINGLE_PUT_BYTES as a stream whose last piece comes when it is. Whatever breaks 
 (AccountFault) takes nothing back. A body belongs to the UID of the same FETCH answer, and only UIDs
 asked for are accepted."""
 
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from ablage.mailbox.connection import LITERAL_BYTES
 from ablage.mailbox.faults import fault
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.status import (
+    ROW,
     Listed,
     as_uid,
     fetch_items,
@@ -72,6 +74,16 @@ class Missed:
 
 
 Result = Fetched | Missed
+Hear = Callable[[Answer | re.Match[bytes]], None]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A command in flight since `at`: `batch` is whole, where several commands ask for it."""
+
+    tag: bytes
+    batch: list[Listed] = field(repr=False)
+    at: float
 
 
 def batches(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
@@ -90,23 +102,40 @@ def batches(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
 
 def pull(
     wire: Wire,
-    listed: Sequence[Listed],
+    listed: Iterable[Listed],
     pace: Pace | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    *,
     room: Callable[[], int] = lambda: FLIGHT_BYTES,
+    hear: Hear = lambda _told: None,
 ) -> Iterator[Result]:
     """Every mail of `listed` in the open folder, once: fetched or missed; fewer only when
-    `should_stop` said so before a batch. `room`: bytes that may be in flight now; a batch is always
-    asked for when none is. Raises AccountFault."""
+    `should_stop` said so before a batch. `room`: bytes that may be in flight now, but for what
+    cannot have reached the server yet; a batch is always asked for when none is. `hear` gets what
+    is said in between and is no mail. Raises AccountFault."""
+    too_large: deque[int] = deque()
+    fitting = _fitting(listed, too_large)
+    pace = pace or Pace()
+    flight = _Flight(wire, batches(fitting), pace, should_stop, room=room, hear=hear)
+    while flight.has_more:
+        for fetched in flight.run():
+            yield fetched
+            yield from _passed_over(too_large)
+        yield from _again(wire, flight.take_missing(), pace)
+    yield from _passed_over(too_large)
+
+
+def _fitting(listed: Iterable[Listed], too_large: deque[int]) -> Iterator[Listed]:
     for mail in listed:
         if mail.size > MESSAGE_BYTES:
-            yield Missed(mail.uid, "too_large")
-    fitting = [mail for mail in listed if mail.size <= MESSAGE_BYTES]
-    pace = pace or Pace()
-    flight = _Flight(wire, batches(fitting), pace, should_stop, room)
-    while flight.has_more:
-        yield from flight.run()
-        yield from _again(wire, flight.take_missing(), pace)
+            too_large.append(mail.uid)
+        else:
+            yield mail
+
+
+def _passed_over(too_large: deque[int]) -> Iterator[Missed]:
+    while too_large:
+        yield Missed(too_large.popleft(), "too_large")
 
 
 class _Flight:
@@ -119,17 +148,21 @@ class _Flight:
         plan: Iterator[list[Listed]],
         pace: Pace,
         should_stop: Callable[[], bool] = lambda: False,
+        *,
         room: Callable[[], int] = lambda: FLIGHT_BYTES,
+        hear: Hear = lambda _told: None,
     ) -> None:
         self._wire = wire
         self._plan = plan
         self._pace = pace
         self._should_stop = should_stop
         self._room = room
+        self._hear = hear
         self._next = next(plan, None)
-        self._tags: deque[tuple[bytes, list[Listed]]] = deque()
+        self._tags: deque[_Asked] = deque()
         self._bytes = 0  # asked for and not yet here
         self._unasked = 0
+        self._began: float | None = None  # a run no mail has come in yet
         self._missing: list[Listed] = []
         self.asked: dict[int, Listed] = {}
         self.done: set[int] = set()
@@ -147,37 +180,43 @@ class _Flight:
         self._wire.literal_bytes = MESSAGE_BYTES
         try:
             self._fill()
+            self._pace.suspect, self._began = 0, self._pace.clock()
             while self._tags:
-                answer = self._wire.read_mail()
-                if isinstance(answer, Bare):
-                    fetched = self._taken(answer.uid, len(answer.body), answer.body)
-                elif answer.tag == b"*":
-                    check_alive(answer)
-                    fetched = self._accept(answer)
-                else:
-                    self._end(answer)
-                    continue
-                if fetched:
+                if fetched := self._read():
                     self._pace.suspect = fetched.uid if isinstance(fetched.body, Stream) else 0
                     yield fetched
                     self._pace.suspect = 0
                     self._fill()
+            self._pace.suspect = None
         except AccountFault:
             self._pace.suspect = self._suspect()
             raise
         finally:
             self._wire.literal_bytes = LITERAL_BYTES
 
+    def _read(self) -> Fetched | None:
+        answer = self._wire.read_mail(ROW)
+        if isinstance(answer, Bare):
+            return self._taken(answer.uid, len(answer.body), answer.body)
+        if isinstance(answer, re.Match):
+            self._hear(answer)
+            return None
+        if answer.tag == b"*":
+            check_alive(answer)
+            return self._accept(answer)
+        self._end(answer)
+        return None
+
     def _suspect(self) -> int:
         """Servers answer in the order of UIDs, and command after command."""
-        batches = [batch for _, batch in self._tags]
-        waiting = [{mail.uid for mail in batch} - self.done for batch in batches]
+        waiting = [{mail.uid for mail in asked.batch} - self.done for asked in self._tags]
         return min(next(filter(None, waiting), {0}))
 
     def _fill(self) -> None:
         while self._next and not self._missing and len(self._tags) < self._pace.depth:
             size = sum(mail.size for mail in self._next)
-            if self._tags and self._bytes + size > self._room():
+            sent = self._bytes * (1 - self._pace.ahead)
+            if self._tags and sent + size > self._room():
                 return
             if self._should_stop():
                 self._next = None
@@ -190,30 +229,39 @@ class _Flight:
         self.asked |= {mail.uid: mail for mail in batch}
         for part in uid_sets(sorted(mail.uid for mail in batch), self._pace.set_bytes):
             tag = self._wire.send(b"UID FETCH " + part + b" " + _ITEMS)
-            self._tags.append((tag, batch))
+            self._tags.append(_Asked(tag, batch, self._pace.clock()))
 
     def _end(self, answer: Answer) -> None:
         """NO or BAD too: what did not come is asked for again."""
-        ended = next((entry for entry in self._tags if entry[0] == answer.tag), None)
+        ended = next((asked for asked in self._tags if asked.tag == answer.tag), None)
         if ended is None:
+            self._hear(answer)
             return
         check_ready(answer)
         self._tags.remove(ended)
         if answer.name == b"OK":
-            self._pace.clean()
+            self._pace.clean(self._pace.clock() - ended.at)
         else:
             self._pace.trouble(is_refused=answer.name == b"BAD")
-        if not any(batch is ended[1] for _, batch in self._tags):
-            lacking = [mail for mail in ended[1] if mail.uid not in self.done]
-            self._bytes -= sum(mail.size for mail in lacking)
-            self._missing += lacking
+        if not any(asked.batch is ended.batch for asked in self._tags):
+            self._forget(ended.batch)
         self._fill()
+
+    def _forget(self, batch: list[Listed]) -> None:
+        """All of it was asked for, and answered as far as it ever will be."""
+        lacking = [mail for mail in batch if mail.uid not in self.done]
+        self._bytes -= sum(mail.size for mail in lacking)
+        self._missing += lacking
+        for mail in batch:
+            del self.asked[mail.uid]
+            self.done.discard(mail.uid)
 
     def _accept(self, answer: Answer) -> Fetched | None:
         if answer.stream:
             return self._streamed(answer, answer.stream)
         fetched = as_fetched(answer)
         if fetched is None:
+            self._hear(answer)
             return None
         return self._taken(
             fetched.uid, fetched.size, fetched.body, fetched.received_at, fetched.flags
@@ -235,7 +283,7 @@ class _Flight:
         return self._taken(uid, stream.size, stream)
 
     def _only_one(self) -> int | None:
-        oldest = self._tags[0][1]
+        oldest = self._tags[0].batch
         return oldest[0].uid if len(oldest) == 1 else None
 
     def _taken(
@@ -256,6 +304,9 @@ class _Flight:
             return None
         self.done.add(uid)
         self._bytes -= listed.size
+        if self._began is not None:
+            self._pace.answered(self._pace.clock() - self._began)
+            self._began = None
         return Fetched(uid, size, received_at or listed.received_at, flags or listed.flags, body)
 
 

@@ -17,6 +17,7 @@ from ablage.mailbox.pace import Pace
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import FLIGHT_BYTES, Result, pull
 from ablage.mailbox.status import Listed
+from ablage.mailbox.windows import Choose, Windows
 from ablage.mailbox.wire import Wire
 
 COUNTED = 300  # folders, where each costs a command
@@ -80,6 +81,18 @@ class Session:
     def header(self, uid: int) -> bytes | None:
         return fetch_header(self.wire, uid)
 
+    def fetch(
+        self,
+        uids: Sequence[int],
+        choose: Choose,
+        should_stop: Callable[[], bool],
+        room: Callable[[], int] = lambda: FLIGHT_BYTES,
+    ) -> Iterator[Result]:
+        """As `Windows.fetch`. In a Gmail mailbox whoever chooses knows one window."""
+        items, ahead = (gmail.ITEMS, False) if self.is_gmail else (b"", True)
+        windows = Windows(self.wire, uids, choose, self.pace, items, ahead)
+        return windows.fetch(should_stop, room)
+
     def pull(
         self,
         listed: Sequence[Listed],
@@ -87,7 +100,7 @@ class Session:
         room: Callable[[], int] = lambda: FLIGHT_BYTES,
     ) -> Iterator[Result]:
         for portion in self.pace.portions(listed):
-            yield from pull(self.wire, portion, self.pace, should_stop, room)
+            yield from pull(self.wire, portion, self.pace, should_stop, room=room)
             if should_stop():
                 return
 
@@ -101,7 +114,7 @@ def open_session(
     try:
         wire = Wire(mailbox.client)
         told = login(mailbox, wire, account.username, credential)
-        pace = Pace(provider_of(account.host).depth)
+        pace = Pace(provider_of(account.host).depth, clock=bounds.clock)
         yield Session(mailbox, wire, told, pace, account.generation)
     finally:
         connection.close(mailbox)

@@ -152,6 +152,48 @@ def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"", depth: int = 
     return [listed[uid] for uid in sorted(listed)]
 
 
+class Listing:
+    """As `list_sizes`, asked for beside other commands: whoever reads gives each answer that is not
+    his to `hear`."""
+
+    def __init__(self, wire: Wire, uids: Sequence[int], more: bytes = b"") -> None:
+        self._wire = wire
+        self._more = more
+        self._silent = set(uids)
+        self._rows: list[Listed] = []
+        parts = [uids[start : start + LISTED] for start in range(0, len(uids), LISTED)]
+        sets = [uid_set for part in parts for uid_set in uid_sets(part)]
+        self._tags = [wire.send(b"UID FETCH " + uid_set + _items(more)) for uid_set in sets]
+
+    @property
+    def is_whole(self) -> bool:
+        """Every answer is here, and tells of every mail."""
+        return not self._tags and not self._silent
+
+    def hear(self, told: Answer | re.Match[bytes]) -> None:
+        """What is no part of this is passed over. Raises AccountFault for a server that is busy."""
+        if isinstance(told, Answer) and told.tag in self._tags:
+            check_ready(told)
+            self._tags.remove(told.tag)
+            return
+        row = _row(told) if isinstance(told, re.Match) else _listed(told)
+        if row and row.uid in self._silent:
+            self._silent.remove(row.uid)
+            self._rows.append(row)
+
+    def listed(self) -> list[Listed]:
+        """Nothing else is in flight unless it `is_whole`. Raises AccountFault."""
+        for tag in list(self._tags):
+            self.hear(self._wire.end_of(tag, self.hear, ROW))
+        if self._silent:
+            self._rows += list_sizes(self._wire, sorted(self._silent), self._more)
+        return sorted(self._rows, key=lambda row: row.uid)
+
+
+def _items(more: bytes) -> bytes:
+    return b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
+
+
 def _list_parts(wire: Wire, parts: Sequence[Sequence[int]], more: bytes) -> list[Listed]:
     """In one flight. NO may come behind part of the answers: what came counts. BAD may be about the
     length of the line: half of it."""
@@ -163,14 +205,13 @@ def _list_parts(wire: Wire, parts: Sequence[Sequence[int]], more: bytes) -> list
         if row:
             rows.append(row)
 
-    items = b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
     flight = [
-        (wire.send(b"UID FETCH " + uid_set + items), part)
+        (wire.send(b"UID FETCH " + uid_set + _items(more)), part)
         for part in parts
         for uid_set in uid_sets(part)
     ]
     for tag, part in flight:
-        ended = wire.end_of(tag, take, _ROW)
+        ended = wire.end_of(tag, take, ROW)
         check_ready(ended)
         if ended.name == b"BAD" and part not in refused:
             refused.append(part)
@@ -189,7 +230,7 @@ def _list_halves(wire: Wire, part: Sequence[int], more: bytes) -> list[Listed]:
 
 
 # As most servers answer what we ask: in our order, flags without quotes
-_ROW = re.compile(
+ROW = re.compile(
     rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]*)\)"
     rb' INTERNALDATE "([^"\\\r\n]{1,40})" RFC822\.SIZE (\d{1,19})\)\r\n'
 )

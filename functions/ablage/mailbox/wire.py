@@ -165,14 +165,17 @@ class Wire:
     def _next(self) -> Answer:
         return self._answer(self._line())
 
-    def read_mail(self) -> Answer | Bare:
-        """As `read`, at a fifth of the CPU for the mails of most servers."""
+    def read_mail(self, row: re.Pattern[bytes] | None = None) -> Answer | Bare | re.Match[bytes]:
+        """As `read`, at a fifth of the CPU for the mails of most servers, and for a line that is
+        all `row`."""
         if self._early:
             return self._early.popleft()
         line = self._line()
         bare = _BARE.fullmatch(line)
-        size = int(bare[2]) if bare else 0
-        if bare is None or size > min(SINGLE_PUT_BYTES, self.literal_bytes):
+        if bare is None:
+            return (row and row.fullmatch(line)) or self._answer(line)
+        size = int(bare[2])
+        if size > min(SINGLE_PUT_BYTES, self.literal_bytes):
             return self._answer(line)
         body = self._transport.take(size)
         tail = self._line()
