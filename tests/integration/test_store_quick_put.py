@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from infra.local.certificates import Certificates
 from tests.support.http_sink import HANG_UP, OK, Answer, HttpSink, StartSink
 
-from ablage.store import http_put
+from ablage.store import aws, http_put
 from ablage.store.quick_put import ATTEMPTS, TIMEOUT_SECONDS, Outcome, Puts, QuickPut, stored
 
 KEY = "raw/30d/acme/a:1/0123456789abcdef/7/42.eml"
@@ -260,3 +260,22 @@ def test_a_certificate_nobody_vouches_for_is_refused(
         put(sink)
 
     assert not sink.taken
+
+
+def test_a_put_makes_no_session(start: StartSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = start()
+    client = boto3.client("s3", endpoint_url=sink.url)
+    quick = QuickPut(client, "bucket")
+    assert put_one(quick)
+    monkeypatch.setattr(boto3.session.Session, "__init__", lambda *_, **__: pytest.fail("made"))
+
+    assert put_one(quick)
+
+    quick.close()
+    client.close()
+
+
+def test_a_bucket_makes_no_client_before_the_first_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "client", lambda _: pytest.fail("made"))
+
+    Puts(QuickPut(aws.LateClient("s3"), "bucket"))

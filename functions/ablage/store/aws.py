@@ -57,6 +57,11 @@ def _client(service: str, has_role: bool) -> Any:
     return session.client(service, config=config)
 
 
+def credentials() -> Any:
+    """The function's own; botocore refreshes them when they are about to expire."""
+    return _own_core().get_credentials()
+
+
 @functools.cache
 def _own_core() -> botocore.session.Session:
     core = botocore.session.get_session()

@@ -1,5 +1,5 @@
 """One bucket as a boto3 client would reach it, for requests that go past boto3: its URL, signatures
-with the client's credentials (botocore refreshes them), and botocore's events `before-send` and
+with the function's own credentials, and botocore's events `before-send` and
 `response-received`. What mocks or counts boto3's calls sees these requests too."""
 
 import functools
@@ -8,21 +8,28 @@ import time
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from ablage.store.aws import credentials
 from ablage.store.sigv4 import signed_put
 
 _resolving = threading.Lock()
 
 
 class S3Endpoint:
-    """`client` is a boto3 S3 client."""
+    """`client` is a boto3 S3 client, which may be made when it is first called."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
-        self._emit = client.meta.events.emit
+
+    @functools.cached_property
+    def _emit(self) -> Any:
+        return self._client.meta.events.emit
+
+    @functools.cached_property
+    def _region(self) -> str:
+        return str(self._client.meta.region_name)
 
     @functools.cached_property
     def base(self) -> SplitResult:
@@ -30,10 +37,9 @@ class S3Endpoint:
 
     def signed(self, path: str, headers: dict[str, str]) -> dict[str, str]:
         """`headers` as they are sent with a PUT now."""
-        region = self._client.meta.region_name
-        frozen = _credentials().get_frozen_credentials()
+        frozen = credentials().get_frozen_credentials()
         headers["host"] = self.base.netloc
-        return signed_put(path, headers, frozen, region, time.time())
+        return signed_put(path, headers, frozen, self._region, time.time())
 
     def before_send(
         self, path: str, headers: dict[str, str], body: bytes
@@ -66,9 +72,3 @@ def _resolved(client: Any, bucket: str) -> str:
         finally:
             client.meta.events.unregister("before-call.s3.HeadBucket", take)
     return urls[0].rstrip("/")
-
-
-def _credentials() -> Any:
-    """As boto3's own clients have them."""
-    session = boto3.DEFAULT_SESSION or boto3.Session()
-    return session.get_credentials()
