@@ -2,7 +2,10 @@
 
 A function fetches a hundredth of a minute's allowance at a time and counts it down in memory: a
 write for every twelve reads, not for each. Where the counter cannot be had, everybody gets in, and
-it is logged (`allowance_unread`), for a limit protects nothing that is worth an outage."""
+it is logged (`allowance_unread`), for a limit protects nothing that is worth an outage.
+
+What is left is told as draft-ietf-httpapi-ratelimit-headers has it: as far as this function knows,
+from when it last asked."""
 
 import functools
 from dataclasses import dataclass, field
@@ -57,8 +60,12 @@ def class_of(operation: Operation) -> str:
 
 @dataclass
 class _Left:
+    """`requests` of this function's part; `others` were left for all functions when it was
+    fetched."""
+
     window: int
     requests: int
+    others: int = 0
 
 
 @dataclass
@@ -80,18 +87,33 @@ class Allowances:
         left.requests -= 1
         self._used[tenant] = self._used.get(tenant, 0) + 1
 
-    def _fetched(self, tenant: TenantId, name: str, window: int, now: int) -> _Left:
+    def headers(self, tenant: TenantId, operation: Operation, now: int) -> dict[str, str]:
+        """For the answer to a request that was taken, or refused for being too many."""
+        name = class_of(operation)
+        left = self._left.get((tenant, name)) or _Left(now - now % WINDOW_SECONDS, 0)
+        ends = max(1, left.window + WINDOW_SECONDS - now)
+        return {
+            "RateLimit-Policy": f'"{name}";q={self._most(name)};w={WINDOW_SECONDS}',
+            "RateLimit": f'"{name}";r={left.requests + left.others};t={ends}',
+        }
+
+    def _most(self, name: str) -> int:
         most: int = getattr(self.limits, f"rate_{name}")
-        size = max(1, most // CHUNKS)
+        return most
+
+    def _fetched(self, tenant: TenantId, name: str, window: int, now: int) -> _Left:
+        most = self._most(name)
+        size, others = max(1, most // CHUNKS), 0
         rate = rates.Rate(most, WINDOW_SECONDS)
+        if len(self._left) >= TENANTS:
+            self._left.clear()
+        self._left[tenant, name] = _Left(window, 0)  # where it is refused
         with unavailable() as failed:
-            rates.reserve(self.table, tenant, f"api-{name}", rate, now, size=size)
+            others = rates.reserve(self.table, tenant, f"api-{name}", rate, now, size=size)
             usage.add(self.table, tenant, now, calls=self._used.pop(tenant, 0))
         if failed:
             logger.warning("allowance_unread", extra={"error": failed[0]})
-        if len(self._left) >= TENANTS:
-            self._left.clear()
-        self._left[tenant, name] = _Left(window, size)
+        self._left[tenant, name] = _Left(window, size, others // size * size)
         return self._left[tenant, name]
 
 

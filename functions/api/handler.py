@@ -102,7 +102,19 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _admitted(
     event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
 ) -> dict[str, Any]:
-    allowances().take(caller.tenant, operation, now_epoch())
+    now = now_epoch()
+    try:
+        allowances().take(caller.tenant, operation, now)
+        result = _worked_off(event, context, operation, caller)
+    except AblageError as error:
+        result = problems.refused(error)
+    told = allowances().headers(caller.tenant, operation, now)
+    return result | {"headers": (result.get("headers") or {}) | told}
+
+
+def _worked_off(
+    event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
+) -> dict[str, Any]:
     check_body(event, operation.body_bytes, is_read=operation.has_body)
     check_query(event, operation.queries)
     left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS

@@ -119,11 +119,24 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
         "example": 2,
     },
+    "RateLimit-Policy": {
+        "description": "The limit of this class of routes: `q` requests in `w` seconds, for all of "
+        "the tenant's together (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string"},
+        "example": '"read";q=1200;w=60',
+    },
+    "RateLimit": {
+        "description": "`r`: requests that are left, about; `t`: seconds until all are there again."
+        " Where `r` is 0 the next one may be refused with 429.",
+        "schema": {"type": "string"},
+        "example": '"read";r=1188;t=42',
+    },
     REPLAYED: {
         "description": "true: this is the answer that was given before; nothing was done again.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+RATE = ["RateLimit", "RateLimit-Policy"]  # on all answers behind the door
 _IDEMPOTENCY_KEY = {
     "name": HEADER,
     "in": "header",
@@ -262,7 +275,8 @@ def _parts(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _complete_answer(
     status: str, answer: dict[str, Any], known: Operation, examples: Examples
 ) -> None:
-    names = ["X-Request-Id"] + [REPLAYED] * (known.method == "POST" and known.is_replayed)
+    names = ["X-Request-Id", *RATE]
+    names += [REPLAYED] * (known.method == "POST" and known.is_replayed)
     if "description" not in answer or answer["description"] == "Successful Response":
         answer["description"] = HTTPStatus(int(status)).phrase
     for content in answer.get("content", {}).values():
@@ -299,6 +313,7 @@ def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
     rows = [BY_CODE[code] for code in codes]
     waits = status == HTTPStatus.TOO_MANY_REQUESTS or any(row.retry_after for row in rows)
     names = ["X-Request-Id"] + ["Retry-After"] * waits
+    names += RATE * (status == HTTPStatus.TOO_MANY_REQUESTS)
     names += ["ETag"] * (status == HTTPStatus.PRECONDITION_FAILED)
     examples = {c: {"$ref": f"#/components/examples/{status}_{c}"} for c in codes}
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}

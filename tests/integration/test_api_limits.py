@@ -1,6 +1,7 @@
 """How much a tenant may ask for and have, and what is counted of it."""
 
 import logging
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,78 @@ def test_the_api_says_when_to_come_back(aws, monkeypatch):
     assert (refused.status, refused.code) == (429, "too_many_requests")
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert other("POST", "/v1/explain", {"headers": "From: a@b.de"}).status == 200
+
+
+def told(allowances, name, now=NOW, tenant=ACME):
+    """(remaining, seconds) of the header."""
+    found = allowances.headers(tenant, BY_CLASS[name], now)
+    most = {"read": 40, "write": 10, "heavy": 2}[name]
+    assert found["RateLimit-Policy"] == f'"{name}";q={most};w=60'
+    parts = re.fullmatch(rf'"{name}";r=(\d+);t=(\d+)', found["RateLimit"])
+    return int(parts[1]), int(parts[2])
+
+
+@pytest.mark.parametrize(("name", "most"), [("read", 40), ("write", 10), ("heavy", 2)])
+def test_what_is_left_is_told_with_each_answer(aws, name, most):
+    allowances = limited(aws)
+    left = []
+    for _ in range(most):
+        allowances.take(ACME, BY_CLASS[name], NOW + 7)
+        left.append(told(allowances, name, NOW + 7))
+
+    with pytest.raises(TooMany):
+        allowances.take(ACME, BY_CLASS[name], NOW + 8)
+    refused = told(allowances, name, NOW + 8)
+    allowances.take(ACME, BY_CLASS[name], NOW + 60)
+
+    assert left == [(most - number, 53) for number in range(1, most + 1)]
+    assert refused == (0, 52)
+    assert told(allowances, name, NOW + 60) == (most - 1, 60)
+
+
+def test_what_other_functions_took_is_told_when_the_next_part_is_fetched(aws):
+    one, another = limited(aws), limited(aws)
+    one.take(ACME, BY_CLASS["read"], NOW)
+    for _ in range(9):
+        another.take(ACME, BY_CLASS["read"], NOW)
+
+    assert told(one, "read")[0] == 39
+    one.take(ACME, BY_CLASS["read"], NOW)
+    assert told(one, "read")[0] == 29
+
+
+def test_telling_what_is_left_asks_for_nothing(aws):
+    allowances = limited(aws)
+    allowances.take(ACME, BY_CLASS["read"], NOW)
+    calls = []
+    aws.table._client.meta.events.register("before-call.dynamodb", lambda **k: calls.append(k))
+
+    told(allowances, "read")
+
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1/contacts", None, 200),
+        ("GET", "/v1/contacts/nobody", None, 404),
+        ("GET", "/v1/contacts?x=1", None, 422),
+        ("PUT", "/v1/contacts/c-1", "{", 400),
+        ("PUT", "/v1/contacts/c-1", {"x": 1}, 422),
+    ],
+)
+def test_every_answer_behind_the_door_tells_it(aws, method, path, body, status):
+    path, _, query = path.partition("?")
+    asked = dict([query.split("=")]) if query else None
+
+    answer = acme(method, path, body, query=asked)
+
+    assert answer.status == status
+    name = "read" if method == "GET" else "write"
+    assert answer.headers["RateLimit"].startswith(f'"{name}";r=')
+    denied = Client("acme", "none")(method, path, body, query=asked)
+    assert "RateLimit" not in denied.headers
 
 
 def test_without_its_counter_everybody_gets_in_and_it_is_logged(aws, caplog):

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from api.error_codes import BY_CODE
 from api.operations import OPERATIONS
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
@@ -19,7 +20,7 @@ def _described() -> dict[str, Any]:
 def hold_to_description(
     method: str, path: str, status: int, headers: dict[str, str], text: str
 ) -> None:
-    """Status, code and ETag of a route's answer. What no route is for is not described."""
+    """Status, code and headers of a route's answer. What no route is for is not described."""
     known = next((k for k in OPERATIONS if k.method == method and k.matches(path)), None)
     if known is None:
         return
@@ -29,9 +30,13 @@ def hold_to_description(
     if status >= 400:
         code = json.loads(text)["code"]
         assert code in _codes(answers[str(status)]), f"{asked} answers {status} {code}: undescribed"
+        waits = status in (429, 503) or BY_CODE[code].retry_after is not None
+        assert waits == ("Retry-After" in headers), f"{asked} answers {code}: its Retry-After"
     else:
         has_tag = "ETag" in answers[str(status)].get("headers", {})
         assert has_tag == ("etag" in {name.lower() for name in headers}), f"{asked}: its ETag"
+    if status < 400 or status == 429:
+        assert {"RateLimit", "RateLimit-Policy"} <= set(headers), f"{asked}: its rate"
 
 
 def _codes(answer: dict[str, Any]) -> set[str]:

@@ -22,12 +22,13 @@ def count(table: Table, tenant: TenantId, name: str, rate: Rate, now: int) -> No
     reserve(table, tenant, name, rate, now, size=1)
 
 
-def reserve(table: Table, tenant: TenantId, name: str, rate: Rate, now: int, *, size: int) -> None:
-    """`size` more at once, to be counted down by whoever asked. Raises TooMany."""
+def reserve(table: Table, tenant: TenantId, name: str, rate: Rate, now: int, *, size: int) -> int:
+    """`size` more at once, to be counted down by whoever asked; how many are left after them.
+    Raises TooMany."""
     window = now - now % rate.seconds
     has_room = "attribute_not_exists(asked) OR asked <= :below"
     try:
-        table.update(
+        counted = table.update(
             keys.rate(tenant, name, window),
             "SET expires = :expires ADD asked :size",
             condition=has_room,
@@ -40,6 +41,7 @@ def reserve(table: Table, tenant: TenantId, name: str, rate: Rate, now: int, *, 
     except ConditionFailed:
         detail = f"This may be asked for {rate.most} times in {_span(rate.seconds)}; wait."
         raise TooMany("too_many_requests", detail, window + rate.seconds - now) from None
+    return rate.most - int(counted["asked"])
 
 
 def _span(seconds: int) -> str:
