@@ -19,6 +19,7 @@ from tests.support.api_world import (
     api_world,
     asked,
     colleague,
+    empty_queues,
     parameters,
     queued,
     stranger,
@@ -167,7 +168,7 @@ def test_the_things_that_strangers_are_refused_are_there(known, world):
 
 @every_route
 def test_a_stranger_learns_nothing_of_real_things_and_changes_none(known, world, before):
-    queued()
+    empty_queues()
     for case in world.cases(known.path):
         with unchanged_afterwards():
             ghost = asked(stranger, known, case.ghost)

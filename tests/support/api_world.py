@@ -17,6 +17,7 @@ from typing import Any
 
 from infra.local.aws import environment
 from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 from tests.support.aws import ACCOUNT, QUEUES, fresh_aws, received_bodies
 from tests.support.events import context, s3_created, sqs_event
 from tests.support.fitting import fitting_body
@@ -152,6 +153,13 @@ def _put_back() -> None:
 def queued() -> str:
     """All that was sent to the queues since."""
     return "\n".join(body for name in QUEUES for body in received_bodies(os.environ[name]))
+
+
+def empty_queues() -> None:
+    """Also of what was sent with a delay, as repairs are. PurgeQueue may be asked for but once a
+    minute."""
+    for queue in sqs_backends[ACCOUNT]["eu-central-1"].queues.values():
+        queue._messages = []
 
 
 # ---- what the owner has --------------------------------------------------------------------------
