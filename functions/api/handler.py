@@ -1,5 +1,8 @@
 """The HTTP API's door: who calls, may they, can it be read; then the route."""
 
+import ablage.starting  # noqa: F401  before all else
+
+# isort: split
 import functools
 import logging
 import time
@@ -8,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestValidationError,
     ResponseValidationError,
@@ -19,14 +22,14 @@ from ablage.errors import AblageError
 from ablage.settings import settings
 from ablage.store.aws import will_pass
 from ablage.store.storage import acting_for, storage
-from api import operations, problems
+from api import problems, routes
 from api.allowances import allowances
 from api.bodies import check_body, check_query
 from api.clients import known_clients
 from api.clock import now_epoch
 from api.idempotency import once
+from api.operations import Operation, app
 from api.problems import Refused
-from api.routes import router
 from api.tenant import Caller, caller_of, require_scope
 
 RESERVE_SECONDS = 4  # of the invocation, for the answer
@@ -34,9 +37,6 @@ RESERVE_SECONDS = 4  # of the invocation, for the answer
 logger = Logger(service="api")
 # The resolver would log errors with their texts, which may hold what the caller sent.
 logging.getLogger("aws_lambda_powertools.event_handler").setLevel(logging.CRITICAL + 1)
-
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
-app.include_router(router)
 
 
 def _refused(error: AblageError) -> Response[str]:
@@ -90,7 +90,7 @@ def _guarded(event: dict[str, Any], context: LambdaContext, request_id: str) -> 
 
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     http = event["requestContext"]["http"]
-    operation = operations.find(http["method"].upper(), event["rawPath"])
+    operation = routes.find(http["method"].upper(), event["rawPath"])
     caller = caller_of(event, settings(), known_clients().tenant)
     logger.append_keys(tenant=caller.tenant, operation=f"{operation.method} {operation.path}")
     for scope in filter(None, (operation.scope, operation.also)):
@@ -100,7 +100,7 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _admitted(
-    event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
+    event: dict[str, Any], context: LambdaContext, operation: Operation, caller: Caller
 ) -> dict[str, Any]:
     now = now_epoch()
     try:
@@ -113,7 +113,7 @@ def _admitted(
 
 
 def _worked_off(
-    event: dict[str, Any], context: LambdaContext, operation: operations.Operation, caller: Caller
+    event: dict[str, Any], context: LambdaContext, operation: Operation, caller: Caller
 ) -> dict[str, Any]:
     check_body(event, operation.body_bytes, is_read=operation.has_body)
     check_query(event, operation.queries)

@@ -17,9 +17,8 @@ from api.allowances import class_of
 from api.error_codes import BY_CODE, TABLE
 from api.event_schemas import document
 from api.examples import Examples
-from api.handler import app
 from api.idempotency import HEADER, REPLAYED
-from api.operations import SECURITY_SCHEME, Operation
+from api.operations import SECURITY_SCHEME, Operation, app
 from api.problems import CONTENT_TYPE, problem
 from api.raised_codes import codes_of
 from api.routes import OPERATIONS

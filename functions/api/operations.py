@@ -5,16 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Header, Param, Query
 from pydantic import BaseModel
 
 from ablage.limits import REQUEST_BYTES
-from api.problems import Refused
 
 SECURITY_SCHEME = "jwt"
 
-router = Router()  # type: ignore[no-untyped-call]  # Powertools annotates no constructor
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -37,15 +36,16 @@ class Operation:
     has_body: bool = False
     handler: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
-    def matches(self, path: str) -> bool:
-        parts, asked = self.path.split("/"), path.split("/")
-        return len(parts) == len(asked) and all(
-            bool(given) if part.startswith("{") else part == given
-            for part, given in zip(parts, asked, strict=True)
-        )
+
+OPERATIONS: list[Operation] = []  # of the modules of `api.routes` that are loaded
 
 
-OPERATIONS: list[Operation] = []
+def matches(route: str, path: str) -> bool:
+    parts, asked = route.split("/"), path.split("/")
+    return len(parts) == len(asked) and all(
+        bool(given) if part.startswith("{") else part == given
+        for part, given in zip(parts, asked, strict=True)
+    )
 
 
 def operation(
@@ -83,7 +83,7 @@ def operation(
             )
         )
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
-        router.route(
+        app.route(
             re.sub(r"{(\w+)}", r"<\1>", path),
             method,
             summary=summary,
@@ -113,15 +113,3 @@ def _has_body(handler: Callable[..., Any]) -> bool:
     hints = get_type_hints(handler)
     hints.pop("return", None)
     return any(isinstance(hint, type) and issubclass(hint, BaseModel) for hint in hints.values())
-
-
-def find(method: str, path: str) -> Operation:
-    """Raises Refused 404 `unknown_route`, 405 `method_not_allowed`."""
-    there = [known for known in OPERATIONS if known.matches(path)]
-    if not there:
-        raise Refused(404, "unknown_route", "There is no such route; see the API's description.")
-    for known in there:
-        if known.method == method:
-            return known
-    methods = ", ".join(sorted(known.method for known in there))
-    raise Refused(405, "method_not_allowed", f"This route takes {methods}.", allow=methods)

@@ -5,6 +5,9 @@ one. A record that fails is retried alone; every step before it stands and is no
 Slices of batches come last and take what time is left.
 """
 
+import ablage.starting  # noqa: F401  before all else
+
+# isort: split
 import json
 import time
 import traceback

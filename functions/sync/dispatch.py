@@ -5,6 +5,9 @@ checkpoint 10:02           tick of 10:05 |--- 10:03, 10:04, 10:05 are sent, then
 moves to 10:05. A tick that dies in between is repeated by the next; a poll sent twice looks twice,
 nothing more."""
 
+import ablage.starting  # noqa: F401  before all else
+
+# isort: split
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -15,7 +18,6 @@ from ablage.observability import POLL_LAG, Summary, service_logger
 from ablage.store import due, webhooks
 from ablage.store.queues import BATCH, TenantBody
 from ablage.store.storage import Storage, storage
-from ablage.tenancy import TenantId
 from sync.polls import AccountKey, Poll, polls_of
 
 THREADS = 16  # 2,000 batch sends of 10 ms each within seconds [write-path 16]
@@ -65,7 +67,7 @@ def _send_polls(
 
 
 def _body_of(poll: Poll) -> TenantBody:
-    return TenantBody(TenantId(poll.tenant), poll.model_dump(mode="json"), poll.second)
+    return TenantBody(poll.tenant, poll.body(), poll.second)
 
 
 def _send(store: Storage, polls: list[TenantBody], threads: int) -> None:

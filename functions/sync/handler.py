@@ -1,7 +1,10 @@
 """SyncQueue and BackfillQueue: polls of many accounts, leftover work, jobs."""
 
+import ablage.starting  # noqa: F401  before all else
+
+# isort: split
 import traceback
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -11,36 +14,17 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, Field, TypeAdapter
 
 from ablage.observability import POLL_LAG, service_logger
-from ablage.tenancy import TenantId
 from sync.jobs import run_job
 from sync.poll import more, poll_each
-from sync.polls import AccountKey, Poll, Tenant
+from sync.polls import AccountKey, Poll
 from sync.tools import Tools, tools
+from sync.work import Job, work_of
 
 BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch arms them again
 
 logger = service_logger("sync")
-
-
-class Job(BaseModel):
-    kind: Literal["job"]
-    tenant: Tenant
-    job: str
-    sent: int | None = None
-
-
-class More(BaseModel):
-    kind: Literal["more"]
-    tenant: Tenant
-    account: str
-    sent: int
-
-
-Work = Annotated[Poll | Job | More, Field(discriminator="kind")]
-_WORK: TypeAdapter[Poll | Job | More] = TypeAdapter(Work)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
@@ -76,7 +60,7 @@ class Batch:
         """None of a message that is no poll, or comes too late: the next tick has been sent by
         now."""
         try:
-            work = _WORK.validate_json(body)
+            work = work_of(body)
         except ValueError:
             return []  # `handle` reports it
         if not isinstance(work, Poll):
@@ -96,7 +80,7 @@ class Batch:
             raise
 
     def handle(self, record: SQSRecord) -> None:
-        work = _WORK.validate_json(record.body)
+        work = work_of(record.body)
         if isinstance(work, Poll):
             for account in work.account_keys():
                 if error := self._errors.get(account):
@@ -106,9 +90,9 @@ class Batch:
         elif not self._tools.can_start():
             self._tools.summary.count("not_started")  # its due key sends it to BackfillQueue
         elif isinstance(work, Job):
-            run_job(self._tools, TenantId(work.tenant), work.job)
+            run_job(self._tools, work.tenant, work.job)
         else:
-            more(self._tools, TenantId(work.tenant), work.account)
+            more(self._tools, work.tenant, work.account)
 
 
 def _place(error: BaseException) -> str:

@@ -6,16 +6,14 @@ minute 10:05, second 23        the message rests in SyncQueue till 10:05:23: a m
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, BaseModel, Field
+from typing import Any
 
 from ablage.accounts import INTERVALS
-from ablage.errors import InvalidInput
-from ablage.tenancy import TenantId, tenant_id
+from ablage.tenancy import TenantId
 
 MISSED_MINUTES = 60
 ACCOUNTS_PER_MESSAGE = 100
@@ -25,23 +23,21 @@ AccountKey = tuple[TenantId, str]
 Due = Callable[[int, int], Iterable[AccountKey]]  # interval, minute -> accounts, by tenant
 
 
-def _tenant(text: str) -> TenantId:
-    try:
-        return tenant_id(text)
-    except InvalidInput as error:
-        raise ValueError(error.code) from error
+@dataclass(frozen=True)
+class Poll:
+    """`interval` in minutes; `second` of the minute is when it is due."""
 
-
-Tenant = Annotated[str, AfterValidator(_tenant)]
-
-
-class Poll(BaseModel):
-    kind: Literal["poll"] = "poll"
     minute: datetime
-    second: Annotated[int, Field(ge=0, lt=60)] = 0
     interval: int
-    tenant: Tenant
-    accounts: Annotated[list[str], Field(max_length=ACCOUNTS_PER_MESSAGE)]
+    tenant: TenantId
+    accounts: Sequence[str]
+    second: int = 0
+
+    def body(self) -> dict[str, Any]:
+        """As `sync.work` reads it."""
+        minute = f"{self.minute.astimezone(UTC):%Y-%m-%dT%H:%M}:00Z"
+        known = {"minute": minute, "second": self.second, "interval": self.interval}
+        return {"kind": "poll", "tenant": self.tenant, "accounts": [*self.accounts]} | known
 
     def lag(self, now: float) -> int:
         """Seconds since it was due."""
@@ -52,7 +48,7 @@ class Poll(BaseModel):
         return self.lag(now) >= self.interval * 60
 
     def account_keys(self) -> list[AccountKey]:
-        return [(TenantId(self.tenant), account_id) for account_id in self.accounts]
+        return [(self.tenant, account_id) for account_id in self.accounts]
 
 
 def minutes(before: int | None, minute: int) -> range:
@@ -79,7 +75,7 @@ def polls(accounts: Iterable[AccountKey], interval: int, minute: int) -> Iterato
         for start in range(0, len(ids), ACCOUNTS_PER_MESSAGE):
             part = ids[start : start + ACCOUNTS_PER_MESSAGE]
             second = second_of(tenant, part[0])
-            yield Poll(minute=at, second=second, interval=interval, tenant=tenant, accounts=part)
+            yield Poll(at, interval, tenant, part, second)
 
 
 def second_of(tenant: TenantId, account_id: str) -> int:

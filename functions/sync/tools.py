@@ -11,7 +11,7 @@ from ablage.mailbox.connection import Bounds
 from ablage.mailbox.network import Network
 from ablage.observability import Summary
 from ablage.settings import settings
-from ablage.store.aws import client
+from ablage.store.aws import LateClient
 from ablage.store.secrets import Secrets
 from ablage.store.storage import Storage, storage
 from sync.access import Access
@@ -82,7 +82,7 @@ def rfc3339(at: datetime) -> str:
 def access() -> Access:
     known = settings()
     table = storage().table
-    secrets = Secrets(table, client("kms"), key_id=known.secrets_key_id)
+    secrets = Secrets(table, LateClient("kms"), key_id=known.secrets_key_id)
     return Access(table, secrets, IdentityProviders(known.mail_ca_file), known)
 
 

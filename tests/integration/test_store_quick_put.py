@@ -18,6 +18,7 @@ from infra.local.certificates import Certificates
 from tests.support.http_sink import HANG_UP, OK, Answer, HttpSink, StartSink
 
 from ablage.store import aws, http_put
+from ablage.store.aws import credentials
 from ablage.store.quick_put import ATTEMPTS, TIMEOUT_SECONDS, Outcome, Puts, QuickPut, stored
 
 KEY = "raw/30d/acme/a:1/0123456789abcdef/7/42.eml"
@@ -84,8 +85,7 @@ def signature_of(sink: HttpSink, headers: dict[str, str]) -> str:
     signed = {name: value for name, value in headers.items() if name.lower() in names}
     request = AWSRequest("PUT", sink.url + "/bucket/" + KEY.replace(":", "%3A"), signed)
     request.context["timestamp"] = headers["x-amz-date"]
-    session = boto3.DEFAULT_SESSION or boto3.Session()
-    auth = S3SigV4Auth(session.get_credentials(), "s3", "eu-central-1")
+    auth = S3SigV4Auth(credentials(), "s3", "eu-central-1")
     text = auth.string_to_sign(request, auth.canonical_request(request))
     scope, signed_headers = auth.scope(request), ";".join(names)
     signature = auth.signature(text, request)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from api.error_codes import BY_CODE
-from api.operations import OPERATIONS
+from api.operations import matches
+from api.routes import OPERATIONS
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
@@ -21,7 +22,7 @@ def hold_to_description(
     method: str, path: str, status: int, headers: dict[str, str], text: str
 ) -> None:
     """Status, code and headers of a route's answer. What no route is for is not described."""
-    known = next((k for k in OPERATIONS if k.method == method and k.matches(path)), None)
+    known = next((k for k in OPERATIONS if k.method == method and matches(k.path, path)), None)
     if known is None:
         return
     asked = f"{method} {known.path}"

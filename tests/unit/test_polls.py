@@ -4,7 +4,7 @@ A simulated month of SyncQueue: ticks send what `polls_of` says, workers drop wh
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -176,7 +176,7 @@ def test_messages_lie_evenly_in_the_seconds_of_the_minute() -> None:
 def test_a_poll_is_late_from_its_own_second_on() -> None:
     house = House(1, accounts(2))
     house.tick(NOON)
-    poll = house.queue[0].model_copy(update={"second": 50})
+    poll = replace(house.queue[0], second=50)
     due = NOON * 60 + 50
 
     assert [poll.lag(due + n) for n in (-50, 0, 7)] == [0, 0, 7]

@@ -1,6 +1,7 @@
 """Everything a function keeps things in, made once per process."""
 
 import functools
+import gc
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -39,9 +40,18 @@ def acting_for(tenant: TenantId) -> AbstractContextManager[None]:
 @functools.cache
 def storage() -> Storage:
     known, s3 = settings(), LateClient("s3")
-    return Storage(
+    made = Storage(
         table=Table(client("dynamodb"), known.table_name),
         raw=RawMail(s3, known.raw_bucket),
         archive=ArchiveBucket(s3, known.archive_bucket),
         queues=Queues(LateClient("sqs"), known),
     )
+    _end_start()
+    return made
+
+
+def _end_start() -> None:
+    """What there is by now stays for good: no later collection looks through it."""
+    if not gc.isenabled():  # `ablage.starting`
+        gc.freeze()
+        gc.enable()
