@@ -34,6 +34,7 @@ from webhook.tools import Tools
 
 SLICE_SECONDS = 30.0  # no try begins later; one takes 10 s, and a look-up that hangs some 20
 ROWS_AT_ONCE = 50
+ROWS_SIFTED = 500  # the same, of a hook that does not hear all
 _AHEAD = 60_000  # milliseconds: rows that come to be seen shortly, clocks that differ
 
 
@@ -171,7 +172,7 @@ class _Slice:
     # ---- the feed --------------------------------------------------------------------------------
 
     def _feed(self) -> int:
-        while True:
+        while self._has_time:
             waiting, due_at = self._read()
             if not waiting:
                 return due_at
@@ -183,6 +184,7 @@ class _Slice:
                         self._hook, progress=replace(self._progress, behind=each.event.at)
                     )
                     return self._again_at
+        return self._now
 
     def _is_told(self, waiting: _Waiting) -> bool:
         """Whether to go on with the next one."""
@@ -205,7 +207,8 @@ class _Slice:
         begins = max(self._progress.position, oldest)
         row_key, _, done = begins.rpartition("#")
         start, done_there = (row_key, int(done)) if row_key else (begins, 0)
-        rows, _ = feed.rows_after(*self._place[:2], start, feed.moment(at + _AHEAD), ROWS_AT_ONCE)
+        limit = ROWS_SIFTED if self._hook.config.types else ROWS_AT_ONCE
+        rows, _ = feed.rows_after(*self._place[:2], start, feed.moment(at + _AHEAD), limit)
         waiting = [
             each
             for row in rows

@@ -6,6 +6,8 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,18 @@ def test_of_a_whole_answer_the_status_counts_and_the_body_is_thrown_away(
 
     assert outcome.verdict == "delivered"
     assert peak < 64 * ANSWER_BYTES  # of 3 GB; the receiver's own sending is in it
+
+
+@pytest.mark.parametrize(
+    ("ahead", "least", "most"), [(100, 60, 100), (-100, 0, 0), (1e6, 14_400, 14_400)]
+)
+def test_a_retry_after_may_be_a_date(
+    receiver: Receiver, certificates: Certificates, ahead: float, least: int, most: int
+) -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
+    receiver.answers = [status(503, f"Retry-After: {at}")]
+
+    assert least <= post(receiver, certificates.ca_file).stated <= most
 
 
 BAD = ["self-signed", "expired", "wrong name", "wildcard depth", "TLS 1.1", "unknown CA"]

@@ -441,6 +441,21 @@ def test_time_that_is_up_leaves_the_rest_due_at_once(
     assert list(dict.fromkeys(receiver.ids)) == ids
 
 
+def test_a_slice_that_only_passes_events_ends_in_time_too_and_keeps_its_place(
+    aws: Storage, worker: Worker, receiver: Receiver
+) -> None:
+    add_hook(aws, TENANT, receiver.url, types=("EmailFiled",))
+    happened(aws, TENANT, "job1")
+    ticking = iter([0.0] * 6)  # looks, the last before the first page is read
+    worker.clock.clock = lambda: next(ticking, 1e6)  # type: ignore[method-assign]
+
+    worker.tell(TENANT)
+
+    hook = hook_of(aws, TENANT)
+    assert hook.due_at == START
+    assert hook.progress.position > feed.moment((START - 61) * 1000)
+
+
 def test_a_held_hook_is_left_alone(aws: Storage, worker: Worker, receiver: Receiver) -> None:
     hook = add_hook(aws, TENANT, receiver.url)
     happened(aws, TENANT, "job1")
