@@ -218,7 +218,7 @@ class _Slice:
         if waiting:
             return waiting, 0
         young = next((row["sk"] for row in rows if row["sk"] >= until), None)
-        self._hook = self._at(max(begins, until) if young is None else begins)
+        self._hook = self._at(max(begins, until))
         return [], self._look_at(young)
 
     def _look_at(self, young: str | None) -> int:

@@ -24,6 +24,7 @@ from infra.local.samples import TENANTS
 from infra.local.serve_mailbox import EMPTY_TENANT, fill_mailbox
 from infra.local.stack import LocalStack
 from infra.local.tokens import SCOPES
+from infra.local.webhook_receiver import WebhookReceiver
 
 FOLDER = Path(".local")
 SCOPE_SETS = (("read",), ("read", "file"), ("read", "file", "manage"), SCOPES)
@@ -38,13 +39,18 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"port {given.port} is in use")
     stop = _stop_signals()
     console = Console()
-    options: dict[str, Any] = {"port": given.port, "local_hosts": given.allow_private}
-    with quiet_stack(console, pages=docs_page.pages(), **options) as stack:
+    receiver = WebhookReceiver(console.line)
+    local_hosts = [receiver.authority, *given.allow_private]
+    options: dict[str, Any] = {"port": given.port, "local_hosts": local_hosts}
+    with contextlib.ExitStack() as ending:
+        ending.callback(receiver.stop)
+        stack = ending.enter_context(quiet_stack(console, pages=docs_page.pages(), **options))
+        receiver.start(stack.certificates.server_context())
         wrong = [] if given.empty else SampleDemo(stack, console).bring_in()
         user = fill_mailbox(stack)
         stack.run()
         with _told(stack, user):
-            _greet(console, stack)
+            _greet(console, stack, receiver)
             stop.wait()
             console.line("stopping")
     return 1 if wrong else 0
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_host_and_port,
         metavar="HOST:PORT",
-        help="a mail server that may have a private address or another port than 993",
+        help="a mail server, or a webhook's, that may have a private address and another port",
     )
     return parser
 
@@ -88,10 +94,11 @@ def _stop_signals() -> threading.Event:
     return stop
 
 
-def _greet(console: Console, stack: LocalStack) -> None:
+def _greet(console: Console, stack: LocalStack, receiver: WebhookReceiver) -> None:
     console.title("Ablage is up")
     console.line(f"HTTP API    {stack.base_url}   described at {stack.base_url}/docs")
     console.line(f"IMAP        {stack.imap.host}:{stack.imap.port}, TLS, embedded")
+    console.line(f"webhooks    {receiver.url} takes what a webhook is sent, and tells it here")
     console.line(f"tenants     {', '.join((EMPTY_TENANT, *TENANTS))}")
     console.line(f"tokens, mailboxes and passwords are in {FOLDER / 'serve.json'}")
     console.line("All data is in memory and gone when this ends. Ctrl-C ends it.")

@@ -29,6 +29,7 @@ STOP_SECONDS = 10
 class LocalStack:
     """Everything is up inside the `with`, nothing of it outside.
 
+    `certificates`: what servers on this machine show.
     `imap`: the mail server (pymap, or Dovecot with `dovecot=True`), empty.
     `identity`: the OAuth provider, with `oauth=True`; Dovecot then trusts its tokens.
     `resources`: what was made; `resources.ref("Table")` is the table's name.
@@ -36,6 +37,7 @@ class LocalStack:
     Queues and schedule stand still until `drain` and `tick`, or `run` for real time.
     """
 
+    certificates: Certificates
     imap: Mailboxes
     identity: IdentityProvider
     resources: Stack
@@ -108,7 +110,8 @@ class LocalStack:
 
     def _start(self, starting: ExitStack) -> None:
         folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="ablage-")))
-        self.imap = self._mail_server(Certificates(folder), starting)
+        self.certificates = Certificates(folder)
+        self.imap = self._mail_server(self.certificates, starting)
         starting.enter_context(local_aws())
         parameters = {"JwtIssuer": self.tokens.issuer, "JwtAudience": self.tokens.audience}
         self.resources = apply(self._template, parameters)

@@ -19,7 +19,7 @@ from infra.local.intrinsics import references
 from infra.local.stack import LocalStack
 from infra.local.translate import translate
 from tests.support.hooks import add_hook, happened, receiving
-from tests.support.receiver import OK, Receiver, own_tls, status
+from tests.support.receiver import OK, Receiver, status
 
 from ablage.store import webhooks
 from ablage.store.feed import moment
@@ -215,7 +215,7 @@ class Walk:
 
     def hear(self) -> None:
         """A hook that an event of a minute ago waits for, refused once and taken then."""
-        self.receiver.tls = own_tls(self.stack.imap.ca_file)
+        self.receiver.tls = self.stack.certificates.server_context()
         hook = add_hook(storage(), TenantId("acme"), self.receiver.url)
         test = Delivery(trial("t1", moment(0)))
         webhooks.ask(storage().table, hook.tenant, hook.webhook_id, [test], 0)

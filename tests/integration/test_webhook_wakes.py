@@ -10,7 +10,7 @@ from infra.local.stack import LocalStack
 from tests.support.aws import received_bodies
 from tests.support.hooks import START, add_hook, deliveries, happened
 from tests.support.mailboxes import OTHER, TENANT
-from tests.support.receiver import Receiver, own_tls
+from tests.support.receiver import Receiver
 
 from ablage.observability import Summary
 from ablage.store import webhooks
@@ -105,7 +105,7 @@ def test_a_message_that_is_none_of_ours_comes_again_and_others_are_done(aws: Sto
 def test_what_happens_reaches_a_receiver_through_the_whole_stack() -> None:
     receiver = Receiver()
     with LocalStack(local_hosts=[receiver.authority]) as stack:
-        receiver.tls = own_tls(stack.imap.ca_file)
+        receiver.tls = stack.certificates.server_context()
         add_hook(storage(), TENANT, receiver.url)
         add_hook(storage(), OTHER, receiver.url, "h2")
         ids = [happened(storage(), TENANT, f"job{n}", now=datetime.now(UTC).timestamp())

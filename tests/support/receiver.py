@@ -9,7 +9,6 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from infra.local.certificates import HOST
@@ -122,10 +121,3 @@ def _request(lines: Any) -> Request | None:
         name, _, value = field.partition(": ")
         headers[name] = value
     return Request(line, headers, lines.read(int(headers["Content-Length"]))) if line else None
-
-
-def own_tls(ca_file: Path) -> ssl.SSLContext:
-    """Of the certificates beside it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ca_file.parent / "server.pem", ca_file.parent / "server.key")
-    return context
