@@ -7,16 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from ablage.webhooks import TEST
-
-
-def _maybe(words: str) -> Any:
-    """Absent where it does not apply, never null."""
-    return Field(None, description=words, json_schema_extra=_without_default)
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
-
+from api.schemas import absent
 
 Text = str | SkipJsonSchema[None]
 Id = Annotated[
@@ -52,8 +43,8 @@ class EmailFiled(Told):
     message: Message
     entity_type: EntityType
     entity_id: EntityId
-    by: Text = _maybe("Who filed it, where it was filed by hand.")
-    batch: Text = _maybe(BATCH)
+    by: Text = absent("Who filed it, where it was filed by hand.")
+    batch: Text = absent(BATCH)
 
 
 class EmailUnfiled(Told):
@@ -63,8 +54,8 @@ class EmailUnfiled(Told):
     message: Message
     entity_type: EntityType
     entity_id: EntityId
-    by: Text = _maybe("Who took it away, by hand, by a private mark or a rejection.")
-    batch: Text = _maybe(BATCH)
+    by: Text = absent("Who took it away, by hand, by a private mark or a rejection.")
+    batch: Text = absent(BATCH)
 
 
 class EmailHeld(Told):
@@ -72,7 +63,7 @@ class EmailHeld(Told):
 
     type: Literal["EmailHeld"]
     message: Message
-    batch: Text = _maybe(BATCH)
+    batch: Text = absent(BATCH)
 
 
 class AccountStatusChanged(Told):
@@ -84,7 +75,7 @@ class AccountStatusChanged(Told):
         description="From now on: syncing, ok, throttled, degraded, reauth_required."
     )
     previous: str = Field(description="The one before.")
-    code: Text = _maybe("Of a fault.")
+    code: Text = absent("Of a fault.")
 
 
 class JobFinished(Told):
@@ -94,8 +85,8 @@ class JobFinished(Told):
     job: str = Field(description="GET /v1/jobs/{job}: what came of it.")
     kind: str = Field(description="As of the job.")
     state: Literal["done", "failed", "undone"]
-    account: Text = _maybe("The mailbox it was about, where it was about one.")
-    code: Text = _maybe("Why it failed.")
+    account: Text = absent("The mailbox it was about, where it was about one.")
+    code: Text = absent("Why it failed.")
 
 
 class Test(Told):

@@ -12,7 +12,8 @@ MESSAGE = "k5trg6zjbq3m2q7xw4ldyv5uoa"
 JOB = "job-5f1d2c3b4a596877"
 FOLDER = "0c0f1e6a9b7d4e21"
 WEBHOOK, HOOK_URL = "wh-5f1d2c3b4a5968770011", "https://crm.example/hooks/ablage"
-DELIVERY = "2026-11-26T10:15:02.123Z.6f3c2b0d9a5e4c1f8b7a6d5e4c3b2a19"
+EVENT_ID, EVENT_AT = "6f3c2b0d9a5e4c1f8b7a6d5e4c3b2a19", "2026-11-26T10:15:02.123Z"
+DELIVERY = f"{EVENT_AT}.{EVENT_ID}"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 # By the name of the field or parameter, whoever has it; `Schema.field` goes before.
@@ -159,7 +160,7 @@ VALUES: dict[str, Any] = {
     "version": 3,
     "via": "",
     "viewers": "bert",
-    "waiting_since": "2026-11-26T10:15:02.123Z",
+    "waiting_since": EVENT_AT,
     "webhook": WEBHOOK,
     "where": "From",
     "DeliveryFailureView.status": "5.1.1",
@@ -189,6 +190,12 @@ VALUES: dict[str, Any] = {
     "WebhookView.url": HOOK_URL,
     "LastFailure.code": "server_error",
     "DeliveryView.code": "server_error",
+    "DeliveryView.event": {
+        "id": EVENT_ID,
+        "type": "EmailHeld",
+        "at": EVENT_AT,
+        "message": MESSAGE,
+    },
     "DeliveryView.id": DELIVERY,
     "ParentView.type": "customer",
     "ParentView.id": "k-1",

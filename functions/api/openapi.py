@@ -48,7 +48,8 @@ SERVERS = [
 SCOPES = """Each operation names the scope it needs: `read`, `file` (filing by hand, syncing) or
 `manage` (mailboxes, contacts, policy). `mailboxes:all`, for servers, shows every mailbox's mail:
 other tokens show unfiled mail of the mailboxes whose owner or viewer their `sub` is, and filed mail
-as far as its mailboxes' `visibility` goes.""".replace("\n", " ")
+as far as its mailboxes' `visibility` goes. Webhooks, which hear of everything, need `manage` and
+`mailboxes:all`: where two scopes are named a token needs both.""".replace("\n", " ")
 TAGS = {
     "accounts": "Connected mailboxes: settings, status, folders, their mail.",
     "archives": "What is filed at a contact, a customer, or any entity of yours.",

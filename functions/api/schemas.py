@@ -33,6 +33,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def absent(words: str) -> Any:
+    """Of a field `X | SkipJsonSchema[None]`: absent where it does not apply, and never null."""
+    return Field(None, description=words, json_schema_extra=_without_default)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
 class Page(BaseModel, Generic[Model]):
     """A page may be short, even empty: only `next` says whether there is more."""
 

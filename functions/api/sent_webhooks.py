@@ -3,10 +3,9 @@
 from typing import Any
 
 from api.event_schemas import MODELS, schemas, sent
-from api.examples import JOB, MESSAGE
+from api.examples import EVENT_AT, EVENT_ID, JOB, MESSAGE
 
 TEMPLATE = "#/components/schemas/{model}Event"
-EVENT_ID, AT = "6f3c2b0d9a5e4c1f8b7a6d5e4c3b2a19", "2026-11-26T10:15:02.123Z"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "EmailFiled": {
         "message": MESSAGE,
@@ -92,5 +91,5 @@ def _sent(event_type: str) -> dict[str, Any]:
 
 
 def _example(event_type: str) -> dict[str, Any]:
-    event = {"id": EVENT_ID, "type": event_type, "at": AT, **EXAMPLES[event_type]}
-    return {"type": event_type, "timestamp": AT, "data": event}
+    event = {"id": EVENT_ID, "type": event_type, "at": EVENT_AT, **EXAMPLES[event_type]}
+    return {"type": event_type, "timestamp": EVENT_AT, "data": event}

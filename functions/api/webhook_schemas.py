@@ -10,9 +10,7 @@ from ablage.webhook_wire import URL_CHARACTERS
 from ablage.webhooks import CODES, DISABLED, KEPT_DAYS, Delivery, status_of
 from api.clock import epoch_text
 from api.cursors import DELIVERIES
-from api.examples import MESSAGE
 from api.schemas import Body, Moment
-from api.sent_webhooks import AT, EVENT_ID
 
 REPLAYED_AT_ONCE = 100
 
@@ -114,10 +112,7 @@ class SecretView(BaseModel):
 
 class DeliveryView(BaseModel):
     id: str
-    event: dict[str, Any] = Field(
-        description="`data` of the body, see events.schema.json.",
-        examples=[{"id": EVENT_ID, "type": "EmailHeld", "at": AT, "message": MESSAGE}],
-    )
+    event: dict[str, Any] = Field(description="`data` of the body, see events.schema.json.")
     status: DeliveryStatus = Field(description="failed: refused five times, and left behind.")
     attempts: int
     tried_at: str | None = Field(description="Of the last try.")

@@ -257,6 +257,34 @@ def test_every_request_body_refuses_unknown_fields(described):
                 assert schema["additionalProperties"] is False
 
 
+@pytest.mark.parametrize(
+    ("path", "forms"),
+    [
+        ("/v1/contacts/batch", ["ContactItem", "DeletedItem"]),
+        ("/v1/customers/batch", ["CustomerItem", "DeletedItem"]),
+        ("/v1/records/batch", ["RecordItem", "DeletedItem"]),
+    ],
+)
+def test_the_items_of_a_batch_are_those_of_the_single_calls(described, path, forms):
+    """With their ids, and as strict: what one refuses does not fit the other."""
+    schemas = described["components"]["schemas"]
+    body = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    items = schemas[body["schema"]["$ref"].rpartition("/")[2]]["properties"]["items"]["items"]
+    assert [form["$ref"].rpartition("/")[2] for form in items["anyOf"]] == forms
+
+    single = schemas[forms[0].replace("Item", "Body")]["properties"]
+    many = schemas[forms[0]]["properties"]
+    checker = jsonschema.Draft202012Validator(items | {"components": described["components"]})
+
+    assert set(many) - set(single) == {"id", "type", "delete"}
+    assert {name: many[name] for name in single} == single
+    known = {"type": forms[0].removesuffix("Item").lower(), "id": "x"}
+    assert checker.is_valid(known)
+    assert checker.is_valid(known | {"delete": True, "archive": "delete"})
+    for wrong in ({"nonsense": 1}, {"delete": 1}, {"archive": "delete"}, {"id": 7}, {"type": None}):
+        assert not checker.is_valid(known | wrong)
+
+
 def test_a_password_is_write_only(described):
     bodies = described["components"]["schemas"]
     shown = {name for name, schema in bodies.items() if "password" in schema.get("properties", {})}

@@ -25,10 +25,15 @@ Action = Literal["file", "unfile"]
 
 
 class FilingItem(Body):
-    message: Annotated[StrictStr, Field(max_length=64)]
-    entity_type: Annotated[StrictStr, Field(max_length=32)]
-    entity_id: Annotated[StrictStr, Field(max_length=128)]
-    action: Action
+    message: Annotated[StrictStr, Field(max_length=64, description="Its id, as lists show it.")]
+    entity_type: Annotated[
+        StrictStr, Field(max_length=32, description="contact, customer, or a type of your own.")
+    ]
+    entity_id: Annotated[
+        StrictStr,
+        Field(max_length=128, description="Your own id: letters, digits, '.', '_', '-', ':'."),
+    ]
+    action: Action = Field(description="As PUT, or DELETE, of one filing.")
 
 
 class FilingBatchBody(Body):
@@ -44,13 +49,15 @@ class FilingResult(BaseModel):
         description="As the single call answers: 200 filed, 204 unfiled, 202 listed within minutes,"
         " 404, 410 or 409 with `code`; 503 for what there was no time for."
     )
-    code: str | None = Field(None, description="not_done: send these items again.")
-    detail: str | None = None
+    code: str | None = Field(
+        None, description="Why not, as of the single call; not_done: send these items again."
+    )
+    detail: str | None = Field(None, description="What to change.")
 
 
 class FilingBatchView(BaseModel):
     items: list[FilingResult] = Field(description="One for each item, in their order.")
-    failed: int
+    failed: int = Field(description="Refused; `not_done` are not counted here.")
     not_done: int
 
 
