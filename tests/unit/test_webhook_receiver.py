@@ -1,19 +1,17 @@
 """The receiver of docs/events.md, as written there: it takes what we send, and says of everything
 what the `standardwebhooks` package says."""
 
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from tests.support.docs_receiver import receiver
 
 from ablage.webhook_wire import body, headers, secret_text
 
-DOCS = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 SECRET, FORMER, FOREIGN = (secret_text(bytes([n]) * 32) for n in (1, 2, 3))
 EVENT: dict[str, Any] = {
     "id": "6f3c2b0d9a5e4c1f8b7a6d5e4c3b2a19",
@@ -22,16 +20,6 @@ EVENT: dict[str, Any] = {
     "by": "\u00fcmit",
 }
 CONTENT = body(EVENT)
-
-Receiver = Callable[[Mapping[str, str], bytes, str], dict[str, Any] | None]
-
-
-def receiver() -> Receiver:
-    (text,) = re.findall(r"<!-- receiver -->\n```python\n(.*?)```", DOCS, re.S)
-    known: dict[str, Any] = {}
-    exec(compile(text, "docs/events.md", "exec"), known)
-    found: Receiver = known["event_of"]
-    return found
 
 
 def sent(*secrets: str, ago: int = 0) -> dict[str, str]:
