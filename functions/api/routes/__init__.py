@@ -68,10 +68,10 @@ ROUTES: Mapping[str, tuple[str, ...]] = {
     "/v1/usage": ("usage",),
     "/v1/webhooks": ("webhooks",),
     "/v1/webhooks/{webhook}": ("webhooks",),
-    "/v1/webhooks/{webhook}/deliveries": ("webhooks",),
-    "/v1/webhooks/{webhook}/replay": ("webhooks",),
+    "/v1/webhooks/{webhook}/deliveries": ("deliveries",),
+    "/v1/webhooks/{webhook}/replay": ("deliveries",),
     "/v1/webhooks/{webhook}/secret": ("webhooks",),
-    "/v1/webhooks/{webhook}/test": ("webhooks",),
+    "/v1/webhooks/{webhook}/test": ("deliveries",),
 }
 
 

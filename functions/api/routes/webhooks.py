@@ -2,21 +2,16 @@
 connects."""
 
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from ablage import webhooks as domain
-from ablage.errors import Conflict, InvalidInput, NotFound
+from ablage.errors import Conflict
 from ablage.events import TYPES
 from ablage.settings import settings
-from ablage.store import feed, webhooks
+from ablage.store import webhooks
 from ablage.store.aws import client
 from ablage.store.secrets import Secret, seal
 from ablage.store.storage import storage
@@ -24,15 +19,12 @@ from ablage.store.table import ConditionFailed, Item
 from ablage.store.webhooks import Hook
 from ablage.tenancy import TenantId
 from ablage.webhook_wire import SECRET_BYTES, secret_text, target
-from ablage.webhooks import Delivery, Webhook
-from api import cursors
+from ablage.webhooks import Webhook
 from api.clock import epoch_text, now_epoch, now_text
 from api.operations import operation
 from api.schemas import (
-    Cursor,
     Expected,
     IfMatch,
-    Limit,
     Page,
     PathId,
     answer,
@@ -43,27 +35,21 @@ from api.schemas import (
 from api.tenant import Caller, Calling
 from api.visibility import ALL_MAILBOXES
 from api.webhook_schemas import (
-    DeliveryStatus,
-    DeliveryView,
-    ReplayBody,
-    ReplayView,
     SecretView,
     WebhookBody,
     WebhookMade,
     WebhookPatch,
     WebhookView,
-    delivery_view,
     webhook_made,
     webhook_view,
 )
+from api.webhook_wakes import now_moment, wake
 
 Done = TypeVar("Done")
 Write = Callable[[Hook], Done]
 
 _ROUNDS = 5
 SHOWN_ONCE = "secret"
-
-OneStatus = Annotated[DeliveryStatus | None, Query(description="Only these.")]
 
 
 @operation("POST", "/v1/webhooks", "manage", also=ALL_MAILBOXES, status=201, shown_once=SHOWN_ONCE)
@@ -86,7 +72,7 @@ def create_webhook(body: WebhookBody, caller: Calling) -> Response[WebhookMade]:
         caller.tenant,
         config,
         sealed,
-        position=_moment(),
+        position=now_moment(),
         now=now,
         most=settings().quota_webhooks,
     )
@@ -121,7 +107,7 @@ def change_webhook(
         webhooks.change(storage().table, caller.tenant, config, now_epoch())
 
     _written(caller, webhook, expected_version(if_match), write)
-    _wake(caller.tenant, webhook)
+    wake(caller.tenant, webhook)
     return _shown(webhooks.get(storage().table, caller.tenant, webhook))
 
 
@@ -158,54 +144,6 @@ def renew_webhook_secret(webhook: PathId, caller: Calling) -> Response[SecretVie
     return answer(view, version=changed.version)
 
 
-@operation("POST", "/v1/webhooks/{webhook}/test", "manage", also=ALL_MAILBOXES, status=202)
-def test_webhook(webhook: PathId, caller: Calling) -> Response[DeliveryView]:
-    """Send an event of the type Test, also to a webhook that is paused or disabled.
-
-    What came of it stands under the answered `id` in the deliveries, within seconds."""
-    hook = webhooks.get(storage().table, caller.tenant, webhook)
-    test = Delivery(domain.trial(secrets.token_hex(16), _moment()))
-    _ask(caller.tenant, hook, [test])
-    return answer(delivery_view(test), status=202)
-
-
-@operation("GET", "/v1/webhooks/{webhook}/deliveries", "manage", also=ALL_MAILBOXES)
-def list_deliveries(
-    webhook: PathId,
-    caller: Calling,
-    status: OneStatus = None,
-    limit: Limit = 25,
-    cursor: Cursor = None,
-) -> Page[DeliveryView]:
-    """What was sent in the last 30 days, and what came of it; the newest event first."""
-    after = cursors.DELIVERIES.decode(cursor)
-    webhooks.get(storage().table, caller.tenant, webhook)
-    found, more = webhooks.deliveries_page(
-        storage().table, caller.tenant, webhook, status=status, after=after, limit=limit
-    )
-    items = [delivery_view(delivery) for delivery in found]
-    return Page(items=items, next=cursors.DELIVERIES.encode(more))
-
-
-@operation("POST", "/v1/webhooks/{webhook}/replay", "manage", also=ALL_MAILBOXES, status=202)
-def replay_webhook(webhook: PathId, body: ReplayBody, caller: Calling) -> Response[ReplayView]:
-    """Send events again: all since a moment, or the deliveries named. Their ids are the same.
-
-    A webhook that is paused or disabled hears of them once it is enabled."""
-    if (body.since is None) == (body.deliveries is None):
-        detail = "Send since, or deliveries."
-        raise InvalidInput("since_or_deliveries", detail, "/since")
-    hook = webhooks.get(storage().table, caller.tenant, webhook)
-    view = ReplayView(id=webhook, since=None, deliveries=[])
-    if body.since is not None:
-        view.since = _replayed_since(caller.tenant, webhook, body.since)
-    else:
-        found = _found(caller.tenant, webhook, body.deliveries or [])
-        _ask(caller.tenant, hook, found)
-        view.deliveries = [delivery.delivery_id for delivery in found]
-    return answer(view, status=202)
-
-
 # ---- writing -------------------------------------------------------------------------------------
 
 
@@ -238,54 +176,6 @@ def _new_secret(tenant: TenantId, webhook_id: str) -> tuple[str, Item]:
     text = secret_text(secrets.token_bytes(SECRET_BYTES))
     secret, owner = Secret(webhooks.SECRET_KIND, text), webhooks.secret_owner(webhook_id)
     return text, seal(client("kms"), settings().secrets_key_id, tenant, owner, secret)
-
-
-def _ask(tenant: TenantId, hook: Hook, deliveries: list[Delivery]) -> None:
-    """Raises NotFound `webhook_not_found`."""
-    with _there():
-        webhooks.ask(storage().table, tenant, hook.webhook_id, deliveries, now_epoch())
-    _wake(tenant, hook.webhook_id)
-
-
-def _replayed_since(tenant: TenantId, webhook_id: str, since: datetime) -> str:
-    """The moment. Raises InvalidInput `invalid_since`, NotFound `webhook_not_found`."""
-    now = datetime.now(UTC)
-    if not now - timedelta(days=domain.KEPT_DAYS) <= since <= now:
-        detail = f"A moment of the last {domain.KEPT_DAYS} days."
-        raise InvalidInput("invalid_since", detail, "/since")
-    moment = feed.moment(int(since.timestamp() * 1000))
-    with _there():
-        webhooks.replay_since(storage().table, tenant, webhook_id, moment, now_epoch())
-    _wake(tenant, webhook_id)
-    return moment
-
-
-def _found(tenant: TenantId, webhook_id: str, ids: Sequence[str]) -> list[Delivery]:
-    """Each once. Raises NotFound `delivery_not_found`."""
-    known = webhooks.deliveries_by_id(storage().table, tenant, webhook_id, dict.fromkeys(ids))
-    for number, name in enumerate(ids):
-        if name not in known:
-            detail = "There is no such delivery; they are kept for 30 days."
-            raise NotFound("delivery_not_found", detail, f"/deliveries/{number}")
-    return [known[name] for name in dict.fromkeys(ids)]
-
-
-@contextmanager
-def _there() -> Iterator[None]:
-    """It was, a moment ago. Raises NotFound `webhook_not_found`."""
-    try:
-        yield
-    except ConditionFailed:
-        raise NotFound("webhook_not_found", "There is no such webhook.") from None
-
-
-def _wake(tenant: TenantId, webhook_id: str) -> None:
-    """At once; should the message be lost, dispatch finds it due."""
-    storage().queues.webhooks([webhooks.wake(tenant, webhook_id)])
-
-
-def _moment() -> str:
-    return feed.moment(feed.milliseconds(time.time))
 
 
 def _shown(hook: Hook) -> Response[WebhookView]:
