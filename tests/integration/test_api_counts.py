@@ -41,9 +41,9 @@ def count(entity="quote/A-7", client=acme):
 
 def test_what_is_filed_is_counted_without_tombstones_and_what_has_expired(house):
     put(house, 1)
-    put(house, 2, expires=NOW + 600)
+    put(house, 2, expires=NOW + 86_400)
     put(house, 3, expires=NOW - 1)
-    put(house, 4, gone=True, expires=NOW + 600)
+    put(house, 4, gone=True, expires=NOW + 86_400)
 
     assert count() == {"count": 2, "more": False}
     assert count("quote/A-8") == {"count": 0, "more": False}

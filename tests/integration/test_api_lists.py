@@ -13,7 +13,6 @@ from api.openapi import main
 
 acme = Client("acme")
 ACME = TenantId("acme")
-NOW = int(time.time())
 
 
 def message_id(number):
@@ -61,8 +60,9 @@ def test_a_page_of_an_archive_leaves_out_tombstones(aws):
 
 def test_what_has_expired_is_left_out_before_it_is_deleted(aws):
     connect_account(aws, ACME, "anna", "anna@own.de", filing=False)
-    put_listed(aws, 1, expires=NOW - 1)
-    put_listed(aws, 2, expires=NOW + 600)
+    now = int(time.time())
+    put_listed(aws, 1, expires=now - 1)
+    put_listed(aws, 2, expires=now + 600)
     put_listed(aws, 3)
 
     assert walk("/v1/accounts/anna/messages") == [["Offer 3", "Offer 2"]]

@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from tests.support.api_world import OWNER, STRANGER, api_world, everything, queued
+from tests.support.api_world import OWNER, STRANGER, api_world, empty_queues, everything, queued
 from tests.support.events import S3_TEST_EVENT, context, s3_created, sqs_event
 
 BUCKET = "raw-bucket"
@@ -128,7 +128,8 @@ def delivered(handler, world, body):
     text = body if isinstance(body, str) else json.dumps(body)
     for placeholder, name in (("MESSAGE", "message"), ("JOB", "job")):
         text = text.replace(f'"{placeholder}"', f'"{world.things[name][0][0]}"')
-    before, _ = everything(), queued()
+    empty_queues()
+    before = everything()
     answer = handler(sqs_event(text), context())
     assert everything() == before
     assert queued() == ""
