@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from infra.local.stack import LocalStack
 from tests.support.feed import whole_feed
+from tests.support.told import hold_to_schema
 
 from ablage.accounts import AccountState
 from ablage.change import change
@@ -40,7 +41,10 @@ def listen(stack: LocalStack) -> list[dict[str, Any]]:
 
     def send(params: dict[str, Any], **_: Any) -> None:
         assert {entry["EventBusName"] for entry in params["Entries"]} == {bus}
-        told.extend(entry | {"Detail": json.loads(entry["Detail"])} for entry in params["Entries"])
+        sent = [entry | {"Detail": json.loads(entry["Detail"])} for entry in params["Entries"]]
+        for entry in sent:
+            hold_to_schema({name: v for name, v in entry["Detail"].items() if name != "tenant"})
+        told.extend(sent)
 
     client("events").meta.events.register("after-call.events.PutEvents", note)
     client("events").meta.events.register("provide-client-params.events.PutEvents", send)
