@@ -22,7 +22,7 @@ Url = Annotated[
     Field(
         max_length=URL_CHARACTERS,
         description="https, port 443, a public host name; no user, no fragment. The name is "
-        "resolved at each call, and all of its addresses have to be public.",
+        "resolved for each connection, and all of its addresses have to be public.",
     ),
 ]
 Types = Annotated[
