@@ -79,6 +79,8 @@ PROVIDERS = (
 
 @dataclass(frozen=True)
 class _Statement:
+    """What one method found, as an Authentication-Results field tells it."""
+
     method: str
     result: str
     properties: str

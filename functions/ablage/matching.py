@@ -159,6 +159,8 @@ def _is_wide(decision: AddressDecision, policy: Policy) -> bool:
 
 @dataclass(frozen=True)
 class _Way:
+    """How a mail came or went, as far as its parties show it."""
+
     direction: str
     via: str = ""
     authoritative: bool = False

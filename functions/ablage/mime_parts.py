@@ -36,6 +36,8 @@ class Part:
 
 @dataclass(slots=True)
 class Parts:
+    """Of one mail: its leaves in order, and codes of what is odd."""
+
     leaves: list[Part] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -46,6 +48,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class PartHeader:
+    """What a part says of itself."""
+
     content_type: MimeField
     disposition: MimeField
     encoding: str

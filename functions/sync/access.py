@@ -42,6 +42,8 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class _Cached:
+    """`until`: epoch seconds."""
+
     until: float
     token: AccessToken = field(repr=False)
 

@@ -16,7 +16,6 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.observability import POLL_LAG, service_logger
-from sync.jobs import run_job
 from sync.poll import more, poll_each
 from sync.polls import AccountKey, Poll
 from sync.tools import Tools, tools
@@ -90,6 +89,8 @@ class Batch:
         elif not self._tools.can_start():
             self._tools.summary.count("not_started")  # its due key sends it to BackfillQueue
         elif isinstance(work, Job):
+            from sync.jobs import run_job  # noqa: PLC0415  no part of most starts
+
             run_job(self._tools, work.tenant, work.job)
         else:
             more(self._tools, work.tenant, work.account)

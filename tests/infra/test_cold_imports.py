@@ -35,11 +35,19 @@ SPARED = {
         *("match.batches", "match.exports", "match.imports", "match.plans", "match.repair"),
         *("ablage.store.record_writes", "ablage.store.connections"),
     ),
-    "sync.handler": (*PYDANTIC, *RARE),
-    "sync.dispatch": (*PYDANTIC, *MAILBOX, *RARE, "asyncio"),
-    "deliver.handler": (*PYDANTIC, *MAILBOX, *RARE, "asyncio"),
-    "webhook.handler": (*PYDANTIC, "imap_tools", "dns", "nh3", "asyncio"),
-    "api.handler": (*ROUTES, *MAILBOX, "dns", "nh3", "ablage.record_bodies", "api.account_schemas"),
+    "sync.handler": (*PYDANTIC, *RARE, "sync.jobs", "sync.plain_jobs"),
+    "sync.dispatch": (*PYDANTIC, *MAILBOX, *RARE),
+    "deliver.handler": (*PYDANTIC, *MAILBOX, *RARE),
+    "webhook.handler": (*PYDANTIC, "imap_tools", "dns", "nh3"),
+    "api.handler": (
+        *ROUTES,
+        *MAILBOX,
+        "asyncio.events",
+        "dns",
+        "nh3",
+        "ablage.record_bodies",
+        "api.account_schemas",
+    ),
 }
 
 

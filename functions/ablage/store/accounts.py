@@ -151,6 +151,8 @@ def write_state(
 
 @dataclass(frozen=True)
 class _Write:
+    """One conditional update of an account's state."""
+
     tenant: TenantId
     account_id: str
     state: AccountState

@@ -48,6 +48,8 @@ _FACT_TUPLES = ("to", "cc", "bcc")
 
 @dataclass(frozen=True)
 class Part:
+    """Entries of a list that is too long for the item."""
+
     number: int
     name: str
     entries: tuple[Any, ...]

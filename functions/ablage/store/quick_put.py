@@ -48,6 +48,8 @@ Then = Callable[[Outcome], None]
 
 @dataclass(slots=True)
 class _Put:
+    """`path` and `head`: as signed for this attempt."""
+
     key: str
     body: bytes
     headers: dict[str, str]

@@ -26,6 +26,8 @@ NOT_STORED = "not_stored"
 
 @dataclass(frozen=True)
 class RawKey:
+    """Where a raw mail lies: whose it is, and its place at the server."""
+
     retention: str
     tenant: TenantId
     account_id: str

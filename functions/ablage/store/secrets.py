@@ -28,6 +28,8 @@ CACHE_ENTRIES = 100_000  # some 40 MB
 
 @dataclass(frozen=True)
 class Secret:
+    """`kind`: `password`, or what a grant of OAuth holds."""
+
     kind: str
     text: str = field(repr=False)
 

@@ -17,6 +17,8 @@ from ablage.tenancy import TenantId
 
 @dataclass(frozen=True)
 class Storage:
+    """The table, the buckets and the queues."""
+
     table: Table
     raw: RawMail
     archive: ArchiveBucket

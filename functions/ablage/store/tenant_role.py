@@ -41,6 +41,8 @@ class ActingCredentials(Credentials):  # type: ignore[misc]  # botocore has no t
 
 @dataclass(frozen=True)
 class _Session:
+    """`ends`: epoch seconds."""
+
     credentials: ReadOnlyCredentials
     ends: float
 
