@@ -30,10 +30,10 @@ from ablage.messages import Message
 from ablage.store import accounts, batches
 from ablage.store.archive_filters import Filter, FilteredArchive
 from ablage.store.batches import Batch
-from ablage.store.candidates import read_messages
 from ablage.store.export_files import Added, ExportFiles, Line
 from ablage.store.jobs import CLAIM_SECONDS
 from ablage.store.links import seen_bytes
+from ablage.store.messages import read_messages
 from ablage.store.parted_zip import Entry, PartedZip
 from ablage.store.storage import Storage
 from ablage.store.table import Item

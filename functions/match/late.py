@@ -14,7 +14,8 @@ from ablage.limits import MESSAGES_COUNTED
 from ablage.messages import Entity
 from ablage.store import batches, owed_batches
 from ablage.store.batches import Batch
-from ablage.store.candidates import candidates, read_messages
+from ablage.store.candidates import candidates
+from ablage.store.messages import read_messages
 from ablage.store.records import record_key
 from ablage.store.storage import Storage
 from ablage.store.table import BATCH_GET_LIMIT

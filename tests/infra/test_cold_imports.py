@@ -42,7 +42,6 @@ SPARED = {
     "api.handler": (
         *ROUTES,
         *MAILBOX,
-        "asyncio.events",
         "dns",
         "nh3",
         "ablage.record_bodies",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from ablage.limits import ROWS_FILTERED
 from ablage.messages import Entity
 from ablage.store import keys
-from ablage.store.candidates import read_messages
 from ablage.store.lists import ARCHIVE_PREFIX, Found
+from ablage.store.messages import read_messages
 from ablage.store.projection import is_live
 from ablage.store.rows import has_party, parties_of
 from ablage.store.table import Item, Table

@@ -3,19 +3,17 @@
 A cursor is `<part>|<sort key>`: the address, account or list, and the row after which to go on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ablage import batches as kinds
 from ablage.accounts import API_ACCOUNT
 from ablage.messages import Message
 from ablage.reevaluation import OPEN
-from ablage.store import keys, messages
+from ablage.store import keys
 from ablage.store.batches import Batch, ledger_page
-from ablage.store.message_items import message_from_items
 from ablage.store.projection import is_live
 from ablage.store.table import BATCH_GET_LIMIT, Item, Table
-from ablage.tenancy import TenantId
 
 PAGE = 100
 _OVERVIEW, _ARCHIVE, _ACCOUNT = "MAIL#", "FILED#", "ACCOUNT#"
@@ -52,20 +50,6 @@ def is_first_seen(message: Message, candidate: Candidate, batch: Batch) -> bool:
     since, until = _window(batch)
     seen = (a for a in message.accounts if since <= message.first_copy(a).received_at < until)
     return next(seen, candidate.account_id) == candidate.account_id
-
-
-def read_messages(table: Table, tenant: TenantId, ids: Iterable[str], now: int) -> list[Message]:
-    """Without those that are gone or have expired; each once. Eventually consistent."""
-    wanted = {keys.message(tenant, message_id): message_id for message_id in ids}
-    found = table.batch_get(wanted)
-    read = (_whole(table, tenant, i, found[key]) for key, i in wanted.items() if key in found)
-    return [m for m in read if m is not None and (m.expires is None or m.expires > now)]
-
-
-def _whole(table: Table, tenant: TenantId, message_id: str, item: Item) -> Message | None:
-    if "parts" in item:
-        return messages.read(table, tenant, message_id)
-    return message_from_items(tenant, message_id, item)
 
 
 def _unmatched(table: Table, batch: Batch, now: int) -> Found:

@@ -42,6 +42,20 @@ def get(table: Table, tenant: TenantId, message_id: str, now: int) -> Message | 
     return message if message and (message.expires is None or message.expires > now) else None
 
 
+def read_messages(table: Table, tenant: TenantId, ids: Iterable[str], now: int) -> list[Message]:
+    """Without those that are gone or have expired; each once. Eventually consistent."""
+    wanted = {keys.message(tenant, message_id): message_id for message_id in ids}
+    found = table.batch_get(wanted)
+    known = (_found(table, tenant, i, found[key]) for key, i in wanted.items() if key in found)
+    return [m for m in known if m is not None and (m.expires is None or m.expires > now)]
+
+
+def _found(table: Table, tenant: TenantId, message_id: str, item: Item) -> Message | None:
+    if "parts" in item:
+        return read(table, tenant, message_id)
+    return message_from_items(tenant, message_id, item)
+
+
 def _whole(table: Table, tenant: TenantId, message_id: str, item: Item) -> Message | None:
     """None when a part is gone: a newer version has replaced it since the item was read."""
     message = message_from_items(tenant, message_id, item)

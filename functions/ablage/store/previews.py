@@ -19,7 +19,7 @@ from ablage.reevaluation import (
     without_blocked,
 )
 from ablage.store.batches import Batch
-from ablage.store.candidates import Candidate, is_first_seen, read_messages, rows_read
+from ablage.store.candidates import Candidate, is_first_seen, rows_read
 from ablage.store.knowledge import (
     Case,
     Found,
@@ -29,6 +29,7 @@ from ablage.store.knowledge import (
     read_addresses,
     read_found,
 )
+from ablage.store.messages import read_messages
 from ablage.store.policies import get_policy
 from ablage.store.table import BATCH_GET_LIMIT, Table
 

@@ -22,11 +22,10 @@ from api.message_schemas import (
     FilingsView,
     FilingView,
     LinkView,
-    MessageView,
     entity_view,
     filing_views,
-    message_view,
 )
+from api.message_views import MessageView, message_view
 from api.operations import operation
 from api.schemas import OpaqueId, PathId, PathType, answer, no_content
 from api.tenant import Calling, SecondsLeft

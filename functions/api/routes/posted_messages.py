@@ -20,7 +20,7 @@ from ablage.visibility import Sight
 from api.clock import moment, now, now_epoch, now_text, utc_text
 from api.content_views import ContentView
 from api.mail_search import Sender, When, kept_mail_id, search_mail
-from api.message_schemas import MessageView, message_view
+from api.message_views import MessageView, message_view
 from api.operations import operation
 from api.routes.imports import UploadView
 from api.schemas import Body, Moment, answer
