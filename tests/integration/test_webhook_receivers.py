@@ -4,6 +4,7 @@ they said. `Receiver.post` alone, with a second where the time runs out."""
 import itertools
 import socket
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,35 @@ def test_a_retry_after_may_be_a_date(
     receiver.answers = [status(503, f"Retry-After: {at}")]
 
     assert least <= post(receiver, certificates.ca_file).stated <= most
+
+
+def test_each_exchange_over_a_kept_connection_has_its_own_time(
+    receiver: Receiver, certificates: Certificates
+) -> None:
+    where = target(receiver.url, {receiver.authority})
+    posting = Posting(network_to(receiver, certificates.ca_file), where, seconds=2)
+
+    verdicts = [posting.post(SIGNED, BODY).verdict]
+    time.sleep(2.1)
+    verdicts.append(posting.post(SIGNED, BODY).verdict)
+    posting.close()
+
+    assert verdicts == ["delivered"] * 2
+    assert receiver.connections == 1
+
+
+def test_what_is_left_of_a_long_body_is_no_answer_to_the_next_request(
+    receiver: Receiver, certificates: Certificates
+) -> None:
+    where = target(receiver.url, {receiver.authority})
+    posting = Posting(network_to(receiver, certificates.ca_file), where)
+    receiver.answers = [status(200, body=b"HTTP/1.1 500 x\r\n\r\n" * 5000), OK]
+
+    statuses = [posting.post(SIGNED, BODY).http_status for _ in range(2)]
+    posting.close()
+
+    assert statuses == [200, 204]
+    assert receiver.connections == 2
 
 
 BAD = ["self-signed", "expired", "wrong name", "wildcard depth", "TLS 1.1", "unknown CA"]

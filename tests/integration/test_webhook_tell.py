@@ -371,6 +371,25 @@ def test_deliveries_are_told_again_when_asked_for_with_the_same_ids(
     assert [d.status for d in deliveries(aws, TENANT)] == [DELIVERED, FAILED, DELIVERED]
 
 
+def test_who_asks_need_not_wait_for_the_next_try_but_a_failed_one_ends_it(
+    aws: Storage, worker: Worker, receiver: Receiver
+) -> None:
+    add_hook(aws, TENANT, receiver.url)
+    ids = [happened(aws, TENANT, f"job{n}", seconds_ago=60 - n) for n in range(3)]
+    receiver.answers = [OK, OK, status(503), status(503), OK]
+    worker.tell(TENANT)
+    assert hook_of(aws, TENANT).progress.next_at > START
+
+    webhooks.ask(aws.table, TENANT, "h1", deliveries(aws, TENANT)[:2], START)
+    worker.tell(TENANT)
+
+    assert receiver.ids == [*ids, ids[0]]
+    assert [d.status for d in deliveries(aws, TENANT)] == [PENDING] * 3
+    worker.clock.at = hook_of(aws, TENANT).due_at
+    worker.tell(TENANT)
+    assert receiver.ids == [*ids, ids[0], *ids]
+
+
 def test_what_is_asked_for_and_refused_is_given_up_too(
     aws: Storage, worker: Worker, receiver: Receiver
 ) -> None:
