@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 from infra.local import dovecot
-from infra.local.translate import TEMPLATE, translate
 from tests.bench.aws_front import aws_front
 from tests.bench.lab import (
     NO_DOVECOT,
@@ -56,15 +55,9 @@ def cloud(put_ms: int = PUT_MS) -> Iterator[Cloud]:
         with aws_front() as url:
             s3 = f"http://127.0.0.1:{sink.port}"
             reached = {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": s3}
-            yield Cloud(reached | _as_deployed(), sink)
+            yield Cloud(reached, sink)
     finally:
         sink.stop()
-
-
-def _as_deployed() -> dict[str, str]:
-    """What the template sets and glibc reads before Python starts."""
-    function = translate(TEMPLATE)["Resources"]["SyncFunction"]["Properties"]
-    return {"MALLOC_ARENA_MAX": function["Environment"]["Variables"]["MALLOC_ARENA_MAX"]}
 
 
 def connected(reached: Reached, account: str, user: str = USER) -> dict[str, str]:
