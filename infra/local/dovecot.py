@@ -7,6 +7,7 @@ import contextlib
 import grp
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 from infra.local.certificates import Certificates
 from infra.local.mail_server import Mailboxes
 
-START_SECONDS = 10
+START_SECONDS = 60
 _MAIL_USER = "nobody"  # owns the mail where we are root: Dovecot serves no mail as root
 _PATHS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 
@@ -233,6 +234,9 @@ class Dovecot(Mailboxes):
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to whoever asks for any: nobody takes it meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

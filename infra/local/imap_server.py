@@ -18,7 +18,7 @@ from pymap.imap import IMAPServer
 from pymap.user import UserMetadata
 from pysasl.hashing import Cleartext
 
-START_SECONDS = 10
+START_SECONDS = 60
 FOLDERS = ("Sent", "Trash")  # beside INBOX, which pymap makes itself
 
 

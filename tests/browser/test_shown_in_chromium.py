@@ -31,6 +31,10 @@ def page(tmp_path_factory):
 def did(page, html):
     page.events.clear()
     page.show(html)
+    return begun(page)
+
+
+def begun(page):
     requests = [told["request"]["url"] for told in page.told("Network.requestWillBeSent")]
     outside = [url for url in requests if not url.startswith(("data:", "about:"))]
     return len(page.told("Page.javascriptDialogOpening")), outside
@@ -39,8 +43,11 @@ def did(page, html):
 def test_a_mail_as_it_is_would_run_and_load(page):
     dialogs, requests = did(page, f'<img src="data:," onerror="{MARK}"><img src="{URL}">')
 
+    while not (dialogs and URL in requests):  # a busy machine; pytest-timeout ends it
+        page.pause()
+        dialogs, requests = begun(page)
+
     assert dialogs == 1
-    assert URL in requests
 
 
 def test_a_hundred_cleaned_mails_do_neither(page):

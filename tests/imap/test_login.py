@@ -15,7 +15,7 @@ from ablage.mailbox.session import open_session
 from ablage.tenancy import TenantId
 
 Start = Callable[[Script], HostileImap]
-SHORT = Bounds(seconds=2.0, silence=1.0)
+PATIENT = Bounds(seconds=60, silence=30)
 TOKEN = AccessToken("ya29.canary-t0ken")
 PLAIN = b"IMAP4rev1 AUTH=PLAIN SASL-IR"
 INBOX = Folder("0" * 16, "INBOX", "inbox", "INBOX")
@@ -45,7 +45,7 @@ def log_in(server: HostileImap, credential: Credential, name: str = "u") -> str 
     """The code of the fault it ends in, if it does."""
     account = Account(TenantId("t"), "a", "a@b.de", "a@b.de", server.host, server.port, name, 1)
     try:
-        with open_session(network(server), account, credential, SHORT):
+        with open_session(network(server), account, credential, PATIENT):
             return None
     except AccountFault as ended:
         fault = ended
@@ -128,7 +128,7 @@ def test_nothing_is_sent_before_the_greeting_and_the_login_is_not_pipelined(host
             talk.say(say)
             if not say:
                 return
-            talk._connection.settimeout(2)
+            talk._connection.settimeout(30)
             talk._connection.recv(4096)
             talk._connection.settimeout(0.2)
 
@@ -225,7 +225,7 @@ def test_an_idle_look_asks_for_no_capabilities(hostile: Start) -> None:
     server = hostile(server_of(PLAIN, b"OK in"))
     account = Account(TenantId("t"), "a", "a@b.de", "a@b.de", server.host, server.port, "u", 1)
 
-    with open_session(network(server), account, "secret", SHORT) as session:
+    with open_session(network(server), account, "secret", PATIENT) as session:
         session.status([INBOX])
 
     assert [line.split()[0] for line in heard(server)] == [b"AUTHENTICATE", b"STATUS"]
@@ -244,7 +244,7 @@ def test_capabilities_of_the_login_count_and_else_are_asked_for(
     server = hostile(server_of(PLAIN + b" GONE X\xfc", ending))
     account = Account(TenantId("t"), "a", "a@b.de", "a@b.de", server.host, server.port, "u", 1)
 
-    with open_session(network(server), account, "secret", SHORT) as session:
+    with open_session(network(server), account, "secret", PATIENT) as session:
         assert session.capabilities == expected
         assert session.capabilities == expected
 
@@ -263,5 +263,5 @@ def test_a_greeting_without_capabilities_has_them_asked_for(hostile: Start) -> N
     server = hostile(script)
     account = Account(TenantId("t"), "a", "a@b.de", "a@b.de", server.host, server.port, "u", 1)
 
-    with open_session(network(server), account, "secret", SHORT) as session:
+    with open_session(network(server), account, "secret", PATIENT) as session:
         assert session.capabilities == {"IMAP4REV1", "AFTER"}

@@ -27,6 +27,7 @@ from ablage.tenancy import TenantId
 Start = Callable[[Script], HostileImap]
 PASSWORD = "canary-5up3r-secret"
 SHORT = Bounds(seconds=0.8, silence=0.3)
+PATIENT = Bounds(seconds=60, silence=30)
 BARE = b"* OK ready\r\n"
 CAPABLE = b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n"
 INJECTED = [
@@ -122,10 +123,10 @@ def an_account(host: str, port: int) -> Account:
     return Account(TenantId("t"), "a", "a@b.de", "a@b.de", host, port, "u", 1)
 
 
-def refusal(where: Network, account: Account) -> AccountFault:
+def refusal(where: Network, account: Account, bounds: Bounds = PATIENT) -> AccountFault:
     with (
         pytest.raises(AccountFault) as fault,
-        open_session(where, account, PASSWORD, SHORT),
+        open_session(where, account, PASSWORD, bounds),
     ):
         pass
     return fault.value
@@ -145,7 +146,7 @@ def test_there_are_forty_of_them() -> None:
 def test_a_stranger_sees_no_byte_of_the_password(hostile: Start, name: str) -> None:
     server = hostile(SCRIPTS[name])
 
-    told = refusal(network(server), an_account(server.host, server.port))
+    told = refusal(network(server), an_account(server.host, server.port), SHORT)
 
     assert told.code in {row.code for row in TABLE}
     assert "evil.example" not in f"{told!r} {told.detail}"

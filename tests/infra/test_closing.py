@@ -31,13 +31,13 @@ def test_a_client_in_the_middle_of_its_word_hears_the_last_one(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=ends, args=(listener, shown), daemon=True)
         server.start()
-        client = socket.create_connection(listener.getsockname(), timeout=10)
+        client = socket.create_connection(listener.getsockname(), timeout=60)
         with trusting.wrap_socket(client, server_hostname=HOST) if is_tls else client as talk:
             for _ in range(100):
                 talk.sendall(b"x" * 65536)
             while len(heard) < len(LAST):
                 heard += talk.recv(100)
-        server.join(10)
+        server.join(60)
 
     assert heard == LAST
     assert not server.is_alive()

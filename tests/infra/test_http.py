@@ -40,7 +40,7 @@ class Caller:
         **headers: str,
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, JSON body, headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         connection.request(method, path, body, headers)

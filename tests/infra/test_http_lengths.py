@@ -16,7 +16,7 @@ class Echo:
 
 def talk(server: HttpServer, head: bytes, body: bytes = b"") -> bytes:
     """All that is answered, to the end of the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n" + body)
         answered = b""
         while data := connection.recv(65536):

@@ -70,7 +70,7 @@ def test_functions_do_not_wait_for_each_other(tmp_path: Path) -> None:
     met = threading.Barrier(2)
 
     def handler(event: dict[str, Any], context: Any) -> int:
-        return met.wait(5)
+        return met.wait(60)
 
     runtime = Runtime(functions("a", "b"), tmp_path, {"a": handler, "b": handler})
     with ThreadPoolExecutor(2) as clients:

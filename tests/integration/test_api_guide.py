@@ -42,7 +42,7 @@ def test_the_guide_runs_as_it_stands(serving: Serving) -> None:
         cwd=serving.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr

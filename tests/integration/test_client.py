@@ -41,7 +41,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> str:
         env=os.environ | {"PYTHONPATH": str(folder)} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

@@ -3,9 +3,9 @@
 import io
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from infra.local.demo_report import Report
 from tests.support.corpus import CORPUS, corpus_files, needs_corpus
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 60  # seconds, once the packages are there
+LIMIT = 60  # seconds of CPU, once the packages are there: other processes do not count
 LAST_LINE = re.compile(
     r"appended=(\d+) stored=(\d+) messages=(\d+) copies=(\d+) filed=(\d+) unmatched=(\d+) "
     r"failed=(\d+)"
@@ -39,6 +39,11 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def last_line(ran: subprocess.CompletedProcess[str]) -> list[int]:
     """Its numbers, in its order."""
     found = LAST_LINE.fullmatch(ran.stdout.splitlines()[-1])
@@ -55,7 +60,7 @@ def mail(number: int, sender: str) -> bytes:
 
 
 def test_demo_files_every_sample_mail_where_it_belongs() -> None:
-    began = time.monotonic()
+    before = seconds_of_children()
 
     ran = demo()
 
@@ -66,7 +71,7 @@ def test_demo_files_every_sample_mail_where_it_belongs() -> None:
     assert "WRONG" not in ran.stdout
     assert "warning own_address on writing it: contact/c-7" in ran.stdout
     assert "Zu Ihrem Angebot Q-2026-17  (by hand)" in ran.stdout
-    assert time.monotonic() - began < LIMIT
+    assert seconds_of_children() - before < LIMIT
 
 
 def test_samples_are_sixty_mails_of_two_tenants_and_four_mailboxes() -> None:

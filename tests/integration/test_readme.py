@@ -22,7 +22,7 @@ from infra.local.certificates import Certificates
 from infra.local.imap_server import EmbeddedImap
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 60
+READY_SECONDS = 180
 MARK = "<!-- run by tests/integration/test_readme.py -->\n"
 WHY = "<!-- run by tests/integration/test_readme.py, after the lines above -->\n"
 MANY = "<!-- run by tests/integration/test_readme.py, last -->\n"
@@ -40,7 +40,7 @@ class Serving:
 
     def stop(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 def serve(folder: Path, *options: str, **environment: str) -> Serving:
@@ -112,7 +112,7 @@ def test_readme_curl_lines_lead_from_a_mailbox_to_an_archive(serving: Serving) -
         cwd=serving.folder,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -147,7 +147,7 @@ def traced(serving: Serving, mail_id: str) -> str:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     return ran.stdout
 
@@ -209,7 +209,7 @@ def status_of_private(serving: Serving, server: EmbeddedImap) -> list[str | None
     login = {"username": "eva@intern.example", "password": "secret"}
     account = {"id": "eva", "address": "eva@intern.example", "host": server.host} | login
     get(f"{url}/v1/accounts", token["read+file+manage"], account | {"port": server.port})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         seen = json.loads(get(f"{url}/v1/accounts/eva", token["read"])[1])
         if seen["status"] != "syncing":
@@ -256,7 +256,7 @@ def test_serving_refuses_what_it_cannot_read(arguments: list[str]) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
     assert ran.returncode == 2

@@ -20,7 +20,7 @@ from sync.poll import poll
 from sync.tools import Tools
 from sync.walk import Slice
 
-SECONDS = 3.0
+SECONDS = 6.0
 THREADS = 8
 
 
@@ -65,7 +65,7 @@ def test_three_good_mailboxes_behind_twenty_bombs_are_read(
 
     took = time.monotonic() - began
     rounds = -(-(len(hostile) + len(good)) // THREADS)
-    assert took < rounds * (SECONDS + 1) + 5
+    assert took < rounds * (SECONDS + 1) + 20
     assert {key.account_id for key in keys_of(aws)} >= {each.account_id for each in good}
     assert {state_of(aws, each).status for each in good} == {"ok"}
     codes = [state_of(aws, each).code for each in hostile]

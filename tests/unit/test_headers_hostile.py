@@ -79,7 +79,7 @@ def test_address_fields_take_linear_time(probe: str, prefix: str) -> None:
     began = time.process_time()
     read_headers(raw)
 
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("probe", _ADDRESS_PROBES)
@@ -131,7 +131,7 @@ def test_other_fields_take_linear_time(raw: bytes) -> None:
     began = time.process_time()
     report(raw)
 
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 def test_a_hundred_thousand_addresses_are_limited_and_said_so() -> None:
