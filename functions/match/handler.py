@@ -10,23 +10,17 @@ import ablage.starting  # noqa: F401  before all else
 # isort: split
 import json
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.errors import NotFound
 from ablage.observability import FILED_DELAY, Summary, service_logger
+from ablage.queue_records import Record, answer_for
 from ablage.store.queues import Unsent
 from ablage.store.raw_mail import RawKey, parse_key
 from ablage.store.storage import Storage, storage
@@ -57,34 +51,19 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     tasks = {record["messageId"]: _read(where, record["body"]) for record in event["Records"]}
     known = know(where, [copy for task in tasks.values() for copy in task.copies])
     summary = Summary()
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
-    def handle(record: SQSRecord) -> None:
-        try:
-            task = tasks[record.message_id]
-            _do(where, task, known)
-            _measure(task, known, summary)
-            _work_off(where, task, context)
-        except Exception as error:
-            logger.error(  # noqa: TRY400  a traceback may quote a mail
-                "record_failed", extra={"fault": _place(error)}
-            )
-            raise
+    def handle(record: Record) -> None:
+        task = tasks[record["messageId"]]
+        _do(where, task, known)
+        _measure(task, known, summary)
+        _work_off(where, task, context)
 
     records = sorted(event["Records"], key=lambda r: tasks[r["messageId"]].batch is not None)
-    answer = process_partial_response(
-        event={"Records": records}, record_handler=handle, processor=processor, context=context
-    )
+    answer = answer_for(records, handle, logger)
     summary.count("records", len(tasks))
     summary.count("failed", len(answer["batchItemFailures"]))
     summary.log(logger, "matched")
-    return {**answer}
-
-
-def _place(error: Exception) -> str:
-    """Type and line: an exception's text may quote a mail."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {last.name}:{last.lineno}"
+    return answer
 
 
 def _read(where: Storage, body: str) -> Task:

@@ -3,19 +3,12 @@
 import ablage.starting  # noqa: F401  before all else
 
 # isort: split
-import traceback
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.observability import POLL_LAG, service_logger
+from ablage.queue_records import Record, answer_for
 from sync.poll import more, poll_each
 from sync.polls import AccountKey, Poll
 from sync.tools import Tools, tools
@@ -26,18 +19,13 @@ BACKFILL_SECONDS = 60  # older messages of BackfillQueue are dropped: dispatch a
 logger = service_logger("sync")
 
 
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     working = tools()
     batch = Batch(working)
     batch.poll_all(event["Records"])
-    response = process_partial_response(
-        event=event,
-        record_handler=batch.answer,
-        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
-        context=context,
-    )
+    answer = answer_for(event["Records"], batch.handle, logger)
     working.summary.log(logger)
-    return response
+    return answer
 
 
 class Batch:
@@ -48,7 +36,7 @@ class Batch:
         self._tools = working
         self._errors: dict[AccountKey, BaseException] = {}
 
-    def poll_all(self, records: list[dict[str, Any]]) -> None:
+    def poll_all(self, records: list[Record]) -> None:
         accounts = [account for record in records for account in self._accounts(record["body"])]
         try:
             self._errors = poll_each(self._tools, accounts)
@@ -71,15 +59,8 @@ class Batch:
             return []
         return work.account_keys()
 
-    def answer(self, record: SQSRecord) -> None:
-        try:
-            self.handle(record)
-        except Exception as error:
-            logger.error("record_failed", extra={"fault": _place(error)})  # noqa: TRY400  see _place
-            raise
-
-    def handle(self, record: SQSRecord) -> None:
-        work = work_of(record.body)
+    def handle(self, record: Record) -> None:
+        work = work_of(record["body"])
         if isinstance(work, Poll):
             for account in work.account_keys():
                 if error := self._errors.get(account):
@@ -94,9 +75,3 @@ class Batch:
             run_job(self._tools, work.tenant, work.job)
         else:
             more(self._tools, work.tenant, work.account)
-
-
-def _place(error: BaseException) -> str:
-    """Type and line: an exception's text may quote a mail or a server."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {last.name}:{last.lineno}"

@@ -3,12 +3,12 @@
 A message is a hint and says nothing of what: whoever comes late, or twice, finds nothing to do."""
 
 import json
-import traceback
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ablage.observability import Summary, service_logger
+from ablage.queue_records import Record, answer_for
 from ablage.tenancy import TenantId
 from webhook.tell import tell
 from webhook.tools import tools
@@ -18,22 +18,11 @@ logger = service_logger("webhook")
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     summary = Summary()
-    failed = [
-        {"itemIdentifier": record["messageId"]}
-        for record in event["Records"]
-        if not _done(record["body"], summary)
-    ]
-    summary.log(logger)
-    return {"batchItemFailures": failed}
 
-
-def _done(body: str, summary: Summary) -> bool:
-    try:
-        message = json.loads(body)
+    def handle(record: Record) -> None:
+        message = json.loads(record["body"])
         tell(tools(), TenantId(message["tenant"]), message["webhook"], summary)
-    except Exception as error:  # the queue's boundary: it comes again
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        fault = f"{type(error).__name__} at {last.name}:{last.lineno}"
-        logger.error("record_failed", extra={"fault": fault})  # noqa: TRY400  a text may quote a receiver
-        return False
-    return True
+
+    answer = answer_for(event["Records"], handle, logger)
+    summary.log(logger)
+    return answer

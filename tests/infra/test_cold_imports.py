@@ -28,17 +28,18 @@ ROUTES = tuple(
 PYDANTIC = ("pydantic", "pydantic_core", "ablage.record_bodies")
 MAILBOX = ("imap_tools", "imaplib", "ablage.mailbox")
 RARE = ("dns", "cryptography", "nh3")
+BATCH = ("asyncio", "aws_lambda_powertools.utilities.data_classes")
 # What loads one of these pays for it at every start.
 SPARED = {
     "match.handler": (
-        *(*PYDANTIC, *MAILBOX, *RARE),
+        *(*PYDANTIC, *MAILBOX, *RARE, *BATCH),
         *("match.batches", "match.exports", "match.imports", "match.plans", "match.repair"),
         *("ablage.store.record_writes", "ablage.store.connections"),
     ),
-    "sync.handler": (*PYDANTIC, *RARE, "sync.jobs", "sync.plain_jobs"),
-    "sync.dispatch": (*PYDANTIC, *MAILBOX, *RARE),
-    "deliver.handler": (*PYDANTIC, *MAILBOX, *RARE),
-    "webhook.handler": (*PYDANTIC, "imap_tools", "dns", "nh3"),
+    "sync.handler": (*PYDANTIC, *RARE, *BATCH, "sync.jobs", "sync.plain_jobs"),
+    "sync.dispatch": (*PYDANTIC, *MAILBOX, *RARE, *BATCH),
+    "deliver.handler": (*PYDANTIC, *MAILBOX, *RARE, *BATCH),
+    "webhook.handler": (*PYDANTIC, *BATCH, "imap_tools", "dns", "nh3"),
     "api.handler": (
         *ROUTES,
         *MAILBOX,

@@ -12,8 +12,8 @@ ADAPTERS = ("ablage.store", "ablage.mailbox", "ablage.change")
 AWS = ("boto3", "botocore")
 IMAP = ("imaplib", "imap_tools")
 POWERTOOLS = ("aws_lambda_powertools",)
-# Observability is Powertools by design.
-NOT_DOMAIN = (*ADAPTERS, "ablage.observability")
+# Lines of the log are Powertools' by design.
+NOT_DOMAIN = (*ADAPTERS, "ablage.observability", "ablage.queue_records")
 
 
 def modules(*packages: str) -> list[str]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from infra.local.imap_server import EmbeddedImap
 from tests.support.events import context, sqs_event
 from tests.support.mailboxes import (
@@ -109,7 +108,7 @@ def test_a_job_behind_a_long_batch_is_left_to_dispatch(
     now = int(time.time())
     jobs.create(local.table, Job(TENANT, "j1", "check", "box"), now)
     late = replace(tools_module.tools(), began=time.monotonic() - 61)
-    record = SQSRecord(sqs_event({"kind": "job", "tenant": TENANT, "job": "j1"})["Records"][0])
+    record = sqs_event({"kind": "job", "tenant": TENANT, "job": "j1"})["Records"][0]
 
     Batch(late).handle(record)
 
