@@ -3,11 +3,12 @@ the whole table for each write of a transaction, and sorts it for each query."""
 
 import copy
 import functools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from moto.dynamodb import models
+from moto.dynamodb import comparisons, models
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
@@ -198,7 +199,11 @@ def _put_back(table: Any, hash_key: Any, range_key: Any, item: Any) -> None:
 
 
 def _speed_up_expressions() -> None:
-    """A text is parsed once: who validates a tree copies it."""
+    """A text is read once: who validates a tree copies it."""
+    conditions = comparisons.ConditionExpressionParser
+    lex = conditions._lex_condition_expression
+    lexed = functools.lru_cache(1024)(lambda text: tuple(lex(conditions(text, None, None))))
+    put(conditions, lex.__name__, lambda self: deque(lexed(self.condition_expression)))
     parser = parsers.UpdateExpressionParser
     put(parser, "make", functools.lru_cache(1024)(parser.make))
     put(validators, "deepcopy", _tree)
