@@ -248,3 +248,10 @@ def test_a_period_that_is_none_or_too_long_is_refused(aws, until):
     refused = acme("GET", "/v1/usage", query={"since": "2026-11-01", "until": until})
 
     assert (refused.status, refused.code) == (422, "invalid_period")
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_first_day_there_is_may_be_asked_for():
+    shown = acme("GET", "/v1/usage", query={"until": "0001-01-01"})
+
+    assert (shown.status, shown.json["since"]) == (200, "0001-01-01")

@@ -41,8 +41,9 @@ def _addition(tenant: TenantId, now: int, counts: Counts) -> tuple[Key, str, Cou
 def days(table: Table, tenant: TenantId, since: date, until: date) -> list[tuple[str, Counts]]:
     """Days (`YYYY-MM-DD`) from `since` to `until`, both included, on which there was anything."""
     pk, prefix = keys.usage(tenant, "")
+    before = since - min(timedelta(days=1), since - date.min)
     found: list[tuple[str, Counts]] = []
-    for item in table.query_all(pk, prefix=prefix, after=f"{prefix}{since - timedelta(days=1)}"):
+    for item in table.query_all(pk, prefix=prefix, after=f"{prefix}{before}"):
         day = item["sk"].removeprefix(prefix)
         if day > until.isoformat():
             break

@@ -44,7 +44,7 @@ def get_usage(
 ) -> UsageView:
     """Mails, bytes and requests by day, at most 366 of them; kept for two years."""
     last = until or now().date()
-    first = since or last - timedelta(days=SHOWN_DAYS)
+    first = since or last - min(timedelta(days=SHOWN_DAYS), last - date.min)
     if not timedelta(0) <= last - first < timedelta(days=DAYS):
         detail = f"Ask for at most {DAYS} days, since before until."
         raise InvalidInput("invalid_period", detail, "since")
