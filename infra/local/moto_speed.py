@@ -28,6 +28,7 @@ def speed_up() -> None:
     clean = useragent.sanitize_user_agent_string_component
     put(useragent, "sanitize_user_agent_string_component", functools.cache(clean))
     put(BaseBackend, "urls", property(functools.cache(vars(BaseBackend)["urls"].fget)))
+    put(responses, "camelcase_to_underscores", functools.cache(utils.camelcase_to_underscores))
     put(MotoRandom, "get_random_string", _random_string)
     _leave_unsigned()
     _serialise_members_there()
@@ -37,7 +38,7 @@ def _random_string(
     self: Any, length: int = 20, include_digits: bool = True, lower_case: bool = False
 ) -> str:
     pool = string.ascii_letters + (string.digits if include_digits else "")
-    drawn = "".join(self.choices(pool, k=length))
+    drawn: str = self.randbytes(length).translate((pool * 5)[:256].encode()).decode()
     return drawn.lower() if lower_case else drawn
 
 

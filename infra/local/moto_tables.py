@@ -117,7 +117,7 @@ def _speed_up_queries() -> None:
 
     def of_one_partition(self: Any, hash_key: Any, *asked: Any, **conditions: Any) -> Any:
         index_name = asked[6]
-        table = self if index_name else _partition(self, hash_key)
+        table = _unsorted(self, self.items if index_name else _partition(self, hash_key))
         return query(table, hash_key, *asked, **conditions)
 
     put(Table, "query", of_one_partition)
@@ -126,10 +126,13 @@ def _speed_up_queries() -> None:
 
 
 def _partition(table: Any, hash_key: Any) -> Any:
-    """The table as if there were no other."""
+    return {hash_key: table.items[hash_key]} if hash_key in table.items else {}
+
+
+def _unsorted(table: Any, items: Any) -> Any:
+    """The table as if it had these items alone, in any order: a query sorts what it finds."""
     part = object.__new__(type(table))
-    part.__dict__.update(table.__dict__)
-    part.items = {hash_key: table.items[hash_key]} if hash_key in table.items else {}
+    part.__dict__.update(table.__dict__, items=items, all_items=lambda: list(_items(part)))
     return part
 
 
@@ -208,8 +211,9 @@ def _speed_up_expressions() -> None:
     put(parser, "make", functools.lru_cache(1024)(parser.make))
     put(validators, "deepcopy", _tree)
     put(nodes.DepthFirstTraverser, "traverse_node_recursively", _traversed)
-    count = validators.ActionCountValidator
+    count, overlap = validators.ActionCountValidator, validators.OverlappingPathsValidator
     put(count, "traverse", count.verify_action_counts)  # the root's clauses are all there are
+    put(overlap, "traverse", overlap.check_for_overlapping_paths)
 
 
 def _tree(what: Any) -> Any:
@@ -226,14 +230,14 @@ def _tree(what: Any) -> Any:
 
 def _traversed(self: Any, node: Any, child_id: int = -1) -> Any:
     """As moto does it, knowing what becomes of a kind of node."""
-    if not isinstance(node, nodes.Node):
+    kind: Any = type(node)
+    if not _is_kind(kind, nodes.Node):
         return node
     parent = node.parent
     for number, child in enumerate(node.children or ()):
         self.pre_processing_of_child(node, number)
         self.traverse_node_recursively(child, number)
     processors = self.__dict__.setdefault("_processors", self._processing_map())
-    kind: Any = type(node)
     for processed, process in processors.items():
         if _is_kind(kind, processed):
             node = process(node)

@@ -24,6 +24,8 @@ UPDATES = (
     "REMOVE #l[0], due",
     "SET due = :s SET #n = :n",
     "SET gone.deep = :s",
+    "SET #n = :n, #n = :zero",
+    "SET m.x = :s, m = :m",
     "SET pk = :s",
     "ADD tags :set DELETE more :set",
 )
