@@ -8,8 +8,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NewType
 
-import idna
-
 NormalisedAddress = NewType("NormalisedAddress", str)
 
 NORMALISER_VERSION = 1  # stored beside each key; a change re-indexes
@@ -111,6 +109,8 @@ def _key(local: str, domain: str) -> NormalisedAddress:
 
 def _to_ascii(domain: str) -> str | None:
     """UTS-46 ToASCII; `idna.encode` (IDNA 2008) would refuse names in use, as emoji."""
+    import idna  # noqa: PLC0415  most names are ASCII, and most starts need no other
+
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         return ".".join(_a_label(label) for label in mapped.removesuffix(".").split("."))

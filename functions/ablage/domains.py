@@ -1,8 +1,10 @@
 """Domains nobody owns: public suffixes, and providers that give mailboxes to anybody."""
 
 import functools
+from typing import TYPE_CHECKING
 
-from publicsuffixlist import PublicSuffixList
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 _FREE_MAIL = """
 aim.com alice.de aol.com aol.de arcor.de att.net bigpond.com bluewin.ch btinternet.com
@@ -30,6 +32,8 @@ def is_public_suffix(domain: str) -> bool:
 
 
 @functools.cache
-def _suffixes() -> PublicSuffixList:
+def _suffixes() -> "PublicSuffixList":
     """Read on first use: it costs 30 ms, and only writes of entries and policies need it."""
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415
+
     return PublicSuffixList(only_icann=True)

@@ -19,7 +19,7 @@ def archive_key(tenant: TenantId, message_id: str, sha256: str) -> str:
 
 
 class ArchiveBucket:
-    """`client` is a boto3 S3 client."""
+    """`client` is a botocore S3 client."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self.client = client

@@ -1,5 +1,5 @@
 """AWS clients, made once per process and service: a second session costs 20 to 120 ms of cold
-start.
+start, and boto3 round botocore's clients another 30.
 
 Where a data role is set (`DATA_ROLE_ARN`: the API), the table's and the buckets' clients sign for
 the tenant at hand, see `ablage.store.tenant_role`."""
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -54,33 +53,28 @@ class LateClient:
 def _client(service: str, has_role: bool) -> Any:
     config = _S3_CONFIG if service == "s3" else _CONFIG
     session = _acting_session() if has_role and service in DATA else _own_session()
-    return session.client(service, config=config)
+    return session.create_client(service, config=config)
 
 
 def credentials() -> Any:
     """The function's own; botocore refreshes them when they are about to expire."""
-    return _own_core().get_credentials()
+    return _own_session().get_credentials()
 
 
 @functools.cache
-def _own_core() -> botocore.session.Session:
-    core = botocore.session.get_session()
-    core.register_component("data_loader", Descriptions())
-    return core
+def _own_session() -> botocore.session.Session:
+    session = botocore.session.get_session()
+    session.register_component("data_loader", Descriptions())
+    return session
 
 
 @functools.cache
-def _own_session() -> boto3.session.Session:
-    return boto3.session.Session(botocore_session=_own_core())
-
-
-@functools.cache
-def _acting_session() -> boto3.session.Session:
+def _acting_session() -> botocore.session.Session:
     """Shares what makes a session slow: the service descriptions that were read."""
-    core, own = botocore.session.get_session(), _own_core()
-    core.register_component("data_loader", own.get_component("data_loader"))
-    core.register_component("credential_provider", _Provider(own.get_credentials()))
-    return boto3.session.Session(botocore_session=core)
+    session, own = botocore.session.get_session(), _own_session()
+    session.register_component("data_loader", own.get_component("data_loader"))
+    session.register_component("credential_provider", _Provider(own.get_credentials()))
+    return session
 
 
 class _Provider:

@@ -13,7 +13,7 @@ TRIES = 3
 
 
 class Bus:
-    """`client` is a boto3 EventBridge client."""
+    """`client` is a botocore EventBridge client."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client

@@ -209,5 +209,5 @@ def _addresses(host: str, port: int, _period: float) -> tuple[Any, ...]:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """With botocore's own CA certificates, or those boto3 is told to use."""
+    """With botocore's own CA certificates, or those botocore is told to use."""
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True))

@@ -13,7 +13,7 @@ Part = dict[str, Any]
 
 
 class Multipart:
-    """Parts may be put side by side. `client` is a boto3 S3 client."""
+    """Parts may be put side by side. `client` is a botocore S3 client."""
 
     def __init__(self, client: Any, upload: dict[str, str]) -> None:
         self._client = client

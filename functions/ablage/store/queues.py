@@ -25,7 +25,7 @@ class TenantBody:
 
 
 class Queues:
-    """`client` is a boto3 SQS client."""
+    """`client` is a botocore SQS client."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
         self._client = client

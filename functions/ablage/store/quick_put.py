@@ -1,4 +1,4 @@
-"""Conditional PUTs of small objects, side by side and without a thread, for a sixth of boto3's CPU:
+"""Conditional PUTs of small objects, side by side and without a thread, for a sixth of boto's CPU:
 0.3 ms instead of 2.1 in many threads [imap-sync section 6].
 
 start()    hashed, signed, and what the kernel takes at once is on its way
@@ -60,7 +60,7 @@ class _Put:
 
 
 class QuickPut:
-    """Puts into one bucket. `client` is a boto3 S3 client."""
+    """Puts into one bucket. `client` is a botocore S3 client."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self.endpoint = S3Endpoint(client, bucket)

@@ -94,7 +94,7 @@ class RawMetadata:
 
 
 class RawMail:
-    """`client` is a boto3 S3 client."""
+    """`client` is a botocore S3 client."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client

@@ -1,6 +1,6 @@
-"""One bucket as a boto3 client would reach it, for requests that go past boto3: its URL, signatures
-with the function's own credentials, and botocore's events `before-send` and
-`response-received`. What mocks or counts boto3's calls sees these requests too."""
+"""One bucket as a botocore client would reach it, for requests that go past botocore: its URL,
+signatures with the function's own credentials, and botocore's events `before-send` and
+`response-received`. What mocks or counts botocore's calls sees these requests too."""
 
 import functools
 import threading
@@ -17,7 +17,7 @@ _resolving = threading.Lock()
 
 
 class S3Endpoint:
-    """`client` is a boto3 S3 client, which may be made when it is first called."""
+    """`client` is a botocore S3 client, which may be made when it is first called."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client

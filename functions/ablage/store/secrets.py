@@ -55,7 +55,7 @@ def seal(client: Any, key_id: str, tenant: TenantId, account_id: str, secret: Se
 
 
 class Secrets:
-    """Opens secrets; one per warm function. `client` is a boto3 KMS client, `clock` counts
+    """Opens secrets; one per warm function. `client` is a botocore KMS client, `clock` counts
     seconds."""
 
     def __init__(

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from ablage.errors import AblageError
+from ablage.store.item_values import from_wire, to_wire
 from ablage.store.keys import Key
 
 Item = dict[str, Any]
@@ -16,9 +16,6 @@ Item = dict[str, Any]
 BATCH_GET_LIMIT = 100  # AWS: keys per BatchGetItem
 DUE_INDEX = "due"
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; two transactions at one item [AWS]
-
-_serialise = TypeSerializer().serialize
-_deserialise = TypeDeserializer().deserialize
 
 
 class ConditionFailed(AblageError):
@@ -30,26 +27,11 @@ class ConditionFailed(AblageError):
 
 
 def _wire(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serialise(value) for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    """Numbers as int (we store no fractions), binary as bytes, sets as frozensets."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, set):
-        return frozenset(_plain(inner) for inner in value)
-    if isinstance(value, Binary):
-        return bytes(value.value)
-    if hasattr(value, "as_tuple"):
-        return int(value)
-    return value
+    return {name: to_wire(value) for name, value in values.items() if value is not None}
 
 
 def _item(wire: Mapping[str, Any]) -> Item:
-    return {name: _plain(_deserialise(value)) for name, value in wire.items()}
+    return {name: from_wire(value) for name, value in wire.items()}
 
 
 def item_of(image: Mapping[str, Any]) -> Item:
@@ -62,7 +44,7 @@ def _key(key: Key) -> dict[str, Any]:
 
 
 class Table:
-    """`client` is a boto3 DynamoDB client; items are dicts without their key attributes unless
+    """`client` is a botocore DynamoDB client; items are dicts without their key attributes unless
     read by query."""
 
     def __init__(self, client: Any, name: str) -> None:
@@ -143,7 +125,7 @@ class Table:
         if names:
             request["ExpressionAttributeNames"] = dict(names)
         if values:
-            request["ExpressionAttributeValues"] = {n: _serialise(v) for n, v in values.items()}
+            request["ExpressionAttributeValues"] = {n: to_wire(v) for n, v in values.items()}
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(
                 TableName=self.name, **request
@@ -206,7 +188,7 @@ class Table:
             "TableName": self.name,
             "KeyConditionExpression": " AND ".join(clauses),
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {n: _serialise(v) for n, v in values.items()},
+            "ExpressionAttributeValues": {n: to_wire(v) for n, v in values.items()},
             "ScanIndexForward": not newest_first,
             "ConsistentRead": consistent,
         }
@@ -236,7 +218,7 @@ class Table:
             FilterExpression=wanted,
             ExpressionAttributeNames={"#pk": "pk", "#sk": "sk"},
             ExpressionAttributeValues={
-                name: _serialise(value)
+                name: to_wire(value)
                 for name, value in {":pk": pk, ":prefix": prefix, **values}.items()
             },
             Limit=limit,
@@ -290,5 +272,5 @@ def delete_action(
 def _conditions(condition: str | None, values: Mapping[str, Any] | None) -> dict[str, Any]:
     extra: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
     if values:
-        extra["ExpressionAttributeValues"] = {n: _serialise(v) for n, v in values.items()}
+        extra["ExpressionAttributeValues"] = {n: to_wire(v) for n, v in values.items()}
     return extra

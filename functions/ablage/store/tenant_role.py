@@ -48,7 +48,7 @@ class _Session:
 
 
 class TenantRole:
-    """`sts` is a boto3 STS client with the function's own credentials."""
+    """`sts` is a botocore STS client with the function's own credentials."""
 
     def __init__(self, sts: Any, role_arn: str, now: Callable[[], float] = time.time) -> None:
         self._sts = sts

@@ -16,7 +16,7 @@ Opened = tuple[str, str, int]  # the secret, the one before, until when (epoch s
 
 
 class WebhookSecrets:
-    """Opens them; one per warm function. `client` is a boto3 KMS client, `clock` counts
+    """Opens them; one per warm function. `client` is a botocore KMS client, `clock` counts
     seconds."""
 
     def __init__(
