@@ -23,10 +23,10 @@ smoke: $(VENV)  ## STACK=name: live checks of a deployed stack, with your AWS cr
 	@$(BIN)/python -m infra.smoke $(if $(filter command,$(origin STACK)),"$(STACK)")
 
 test: $(VENV)
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 coverage: $(VENV)  ## the same with branch coverage, in twice the time
-	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 
 fuzz: $(VENV) .venv/.fuzz  ## ten minutes, or FUZZ_SECONDS; failing inputs stay in build/fuzz
 	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q --numprocesses auto tests/fuzz
