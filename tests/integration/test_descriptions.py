@@ -93,6 +93,14 @@ def test_every_service_that_is_asked_for_is_known_and_no_other() -> None:
         session(told_less=True).client("ec2", region_name="eu-central-1")
 
 
+def test_clients_are_made_in_any_order() -> None:
+    for made_once in (aws._client, aws._own_session, aws._boto3):
+        made_once.cache_clear()
+
+    for service in (*SERVICES[::-1], *SERVICES):
+        assert client(service).meta.service_model.service_name == service
+
+
 def test_threads_that_come_at_once_get_one_client() -> None:
     aws._client.cache_clear()
     late, start, found = LateClient("ssm"), Barrier(8), []

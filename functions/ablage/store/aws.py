@@ -56,9 +56,15 @@ def _client(service: str, has_role: bool) -> Any:
     session = _acting_session() if has_role and service in DATA else _own_session()
     if service == "dynamodb":
         return session.create_client(service, config=config)
+    return _boto3(session).client(service, config=config)
+
+
+@functools.cache
+def _boto3(session: botocore.session.Session) -> Any:
+    """One for each of botocore's: a second one would add its methods to S3's client again."""
     import boto3  # noqa: PLC0415  see above
 
-    return boto3.session.Session(botocore_session=session).client(service, config=config)
+    return boto3.session.Session(botocore_session=session)
 
 
 def credentials() -> Any:
