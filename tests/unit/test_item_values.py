@@ -28,7 +28,9 @@ def test_tuples_are_lists_and_frozen_sets_sets() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1.5, Decimal("1.5"), object(), set(), {1, "a"}, {True}, [{"canary": 1.5}]], ids=repr
+    "value",
+    [1.5, Decimal("1.5"), object(), set(), {1, "a"}, {True}, [{"canary": 1.5}]],
+    ids=["float", "decimal", "object", "no members", "two kinds", "booleans", "within"],
 )
 def test_what_no_item_can_keep_is_refused_without_its_value(value: Any) -> None:
     with pytest.raises(TypeError) as refused:
