@@ -10,14 +10,15 @@ _MIB = 1024 * 1024
 
 
 def give_memory_back() -> None:
-    """Blocks of 1 MiB and more are given back at once, in this process. Nothing where the C library
-    has no such setting."""
+    """Blocks of 4 MiB and more are given back at once, in this process, and what lies free at a
+    heap's end beyond 16. With less for both the kernel clears a fifth of the pages anew. Nothing
+    where the C library has no such setting."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    mallopt(_MMAP_THRESHOLD, _MIB)
-    mallopt(_TRIM_THRESHOLD, _MIB)
+    mallopt(_MMAP_THRESHOLD, 4 * _MIB)
+    mallopt(_TRIM_THRESHOLD, 16 * _MIB)
     mallopt(_ARENA_MAX, 2)
 
 

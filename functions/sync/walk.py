@@ -25,7 +25,7 @@ from ablage.store.cursors import Problem
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
-WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_BYTES = 15 * 512 * 1024  # with TLS round it and what is listed again, 8 MiB
 AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024
 COMMIT_SECONDS = 2.0

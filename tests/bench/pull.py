@@ -58,13 +58,14 @@ def pull() -> dict[str, Any]:
     if dovecot.executable() is None:
         return {"pull": NO_DOVECOT}
     with lab() as where:
-        rounds = {0: [_round(where, where.direct) for _ in range(ROUNDS)]}
+        rounds = {0: [_round(where, where.direct, number) for number in range(ROUNDS)]}
         with where.proxy(40) as (_, reached):
-            rounds[40] = [_round(where, reached) for _ in range(ROUNDS)]
+            rounds[40] = [_round(where, reached, number) for number in range(ROUNDS)]
         return {"pull": {"mailbox": where.mailboxes[USER]} | _report(rounds)}
 
 
-def _round(where: Lab, reached: Reached) -> dict[str, Run]:
+def _round(where: Lab, reached: Reached, number: int) -> dict[str, Run]:
+    """Each round begins with another one: who is first finds memory that was just given back."""
     clients: dict[str, Callable[[Lab, Reached, Path], Run]] = {
         "ours": lambda *at: _ours("pull", *at),
         "socket": lambda *at: _ours("limit", *at),
@@ -72,7 +73,9 @@ def _round(where: Lab, reached: Reached) -> dict[str, Run]:
     if MBSYNC:
         clients["mbsync"] = _mbsync
     runs: dict[str, Run] = {}
-    for name, run in clients.items():
+    order = [*clients][number % len(clients) :] + [*clients][: number % len(clients)]
+    for name in order:
+        run = clients[name]
         with where.out() as out:
             runs[name] = run(where, reached, out)
             arrived = sum(1 for path in out.rglob("*") if path.is_file() and path.stat().st_size)

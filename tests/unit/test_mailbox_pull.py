@@ -163,13 +163,28 @@ def test_what_cannot_have_reached_the_server_is_not_in_flight(way: float, ahead:
 
     server = Far(dict.fromkeys(range(1, 81), BATCH_BYTES // 4 * 3))
     pace = Pace(clock=lambda: now[0])
-    pace.answered = lambda _seconds: None  # type: ignore[method-assign]  the server is near here
     pace._way = way
 
     count = sum(1 for _ in pull(Wire(server), listed(server), pace, room=lambda: 4 * BATCH_BYTES))
 
     assert count == 80
     assert ahead <= server.ahead <= ahead + 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "ahead"),
+    [([0.05], 0.2), ([0.05, 0.09], 0.2), ([0.09, 0.05], 0.2), ([0.005], 0.0), ([9.0, 9.0], 0.5)],
+)
+def test_the_nearest_the_server_ever_was_is_where_it_is(answers: list[float], ahead: float) -> None:
+    now = [0.0]
+    pace = Pace(clock=lambda: now[0])
+
+    pace.clean(0.1)
+    for seconds in answers:
+        with pace.timed():
+            now[0] += seconds
+
+    assert pace.ahead == pytest.approx(ahead)
 
 
 @pytest.mark.parametrize(("seconds", "depth"), [(1.9, 4), (2.1, 1)])

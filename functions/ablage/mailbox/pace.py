@@ -3,6 +3,7 @@ an answer takes long, one at a time once something went wrong."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -13,6 +14,7 @@ LONG_SECONDS = 2.0  # from a command to its end: what is in flight must end with
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 LEAST_SET_BYTES = 500
 FARTHEST = 0.15  # seconds: no server is farther away than half the way round the world
+OWN_SECONDS = 0.01  # of an answer, the server's and ours: rather too near than too far
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ class Pace:
     had_trouble: bool = field(default=False, init=False)
     suspect: int | None = field(default=None, init=False)
     depth: int = field(init=False)
-    _way: float = field(default=0.0, init=False)  # seconds a command needs to reach the server
+    _way: float | None = field(default=None, init=False)  # seconds from us to the server
     _turn: float = field(default=0.0, init=False)  # seconds from a command to its end, lately
     _clean: int = field(default=0, init=False)
 
@@ -48,7 +50,7 @@ class Pace:
 
     @property
     def ahead(self) -> float:
-        return min(self._way / self._turn, 0.5) if self._turn else 0.0
+        return min(self._way / self._turn, 0.5) if self._way and self._turn else 0.0
 
     def slow_down(self) -> None:
         """One at a time: there was trouble lately."""
@@ -67,9 +69,14 @@ class Pace:
             yield portion
             rest = began + 1 - self.clock()
 
-    def answered(self, seconds: float) -> None:
-        """From a command to its first mail, while nothing else was in flight."""
-        self._way = min(self._way or FARTHEST, seconds / 2)
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Round a command that is answered at once, and nothing else in flight: how far away the
+        server is."""
+        began = self.clock()
+        yield
+        way = max(self.clock() - began - OWN_SECONDS, 0.0) / 2
+        self._way = min(way, FARTHEST if self._way is None else self._way)
 
     def clean(self, seconds: float = 0.0) -> None:
         """A command ended well, `seconds` after it was sent; a round is as many as were in

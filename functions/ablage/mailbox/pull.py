@@ -162,7 +162,6 @@ class _Flight:
         self._tags: deque[_Asked] = deque()
         self._bytes = 0  # asked for and not yet here
         self._unasked = 0
-        self._began: float | None = None  # a run no mail has come in yet
         self._missing: list[Listed] = []
         self.asked: dict[int, Listed] = {}
         self.done: set[int] = set()
@@ -180,7 +179,7 @@ class _Flight:
         self._wire.literal_bytes = MESSAGE_BYTES
         try:
             self._fill()
-            self._pace.suspect, self._began = 0, self._pace.clock()
+            self._pace.suspect = 0
             while self._tags:
                 if fetched := self._read():
                     self._pace.suspect = fetched.uid if isinstance(fetched.body, Stream) else 0
@@ -304,9 +303,6 @@ class _Flight:
             return None
         self.done.add(uid)
         self._bytes -= listed.size
-        if self._began is not None:
-            self._pace.answered(self._pace.clock() - self._began)
-            self._began = None
         return Fetched(uid, size, received_at or listed.received_at, flags or listed.flags, body)
 
 

@@ -62,14 +62,17 @@ class Session:
         return {names[name]: self._in_generation(value) for name, value in found.items()}
 
     def examine(self, folder: Folder) -> FolderStatus:
-        return self._in_generation(status.examine(self.wire, folders.raw_name(folder)))
+        with self.pace.timed():
+            opened = status.examine(self.wire, folders.raw_name(folder))
+        return self._in_generation(opened)
 
     def _in_generation(self, told: FolderStatus) -> FolderStatus:
         uidvalidity = uidvalidity_in(self.generation, told.uidvalidity or 0)
         return replace(told, uidvalidity=uidvalidity)
 
     def new_uids(self, above: int, since: date | None = None) -> list[int]:
-        return status.new_uids(self.wire, above, since)
+        with self.pace.timed():
+            return status.new_uids(self.wire, above, since)
 
     def last_uid(self) -> int:
         return status.last_uid(self.wire)
