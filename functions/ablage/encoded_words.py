@@ -9,7 +9,8 @@ from ablage.header_fields import clean
 # The text ends at `?=`; mailers leave `?` in it, so only `=?` of a next word bounds the search.
 _CHARSET = r"[^?\s*\"<>]{1,60}"
 _LANGUAGE = r"(?:\*[^?\s]{0,20})?"
-_TEXT = r"(?:[^?=]++|=(?!\?[^=])|\?(?!=))*+"
+# Python 3.11.2 matches nothing with a look ahead inside `(...)*+`; `(?>...)` is the same.
+_TEXT = r"(?>(?:[^?=]+|=(?!\?[^=])|\?(?!=))*)"
 ENCODED_WORD = rf"=\?{_CHARSET}{_LANGUAGE}\?[bBqQ]\?{_TEXT}\?="
 _WORD = re.compile(rf"=\?({_CHARSET}){_LANGUAGE}\?([bBqQ])\?({_TEXT})\?=")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
