@@ -23,10 +23,9 @@ T = TypeVar("T")
 class Pace:
     """`most` is the provider's; `depth` is how many may be in flight now: one for the rest of the
     session once there was trouble. `per_second` mails are asked for in a second at most, 0 for as
-    many as come. `way` is how many seconds a command needs to reach the server, as far as is known.
-    `suspect` is the UID the server was at when the session broke, 0 where that is not known, None
-    where it was at no mail.
-    `clock` counts seconds, `sleep` waits."""
+    many as come. `ahead` is the share of what was asked for that cannot have reached the server
+    yet, as far as is known. `suspect` is the UID the server was at when the session broke, 0 where
+    that is not known, None where it was at no mail. `clock` counts seconds, `sleep` waits."""
 
     most: int = MOST
     set_bytes: int = SET_BYTES
