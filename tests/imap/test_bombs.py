@@ -14,6 +14,7 @@ from ablage.accounts import Account
 from ablage.errors import AccountFault
 from ablage.faults import TABLE
 from ablage.mailbox.connection import Bounds
+from ablage.mailbox.pull import pull
 from ablage.mailbox.session import open_session
 from ablage.tenancy import TenantId
 
@@ -29,7 +30,7 @@ def look(server: HostileImap) -> None:
         folders = session.folders()
         session.status(folders)
         session.examine(folders[0])
-        list(session.pull(session.list_sizes(session.new_uids(0)), lambda: False))
+        list(pull(session.wire, session.list_sizes(session.new_uids(0)), session.pace))
 
 
 def test_there_are_as_many_as_it_says() -> None:

@@ -14,7 +14,7 @@ from tests.support.mailboxes import PASSWORD, a_mail, network
 from ablage.accounts import Account, Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.connection import Bounds
-from ablage.mailbox.pull import Fetched, Missed
+from ablage.mailbox.pull import Fetched, Missed, pull
 from ablage.mailbox.session import Session, open_session
 from ablage.mailbox.status import Listed
 from ablage.mailbox.wire import Stream
@@ -36,7 +36,7 @@ def pull_all(session: Session, folder: Folder) -> dict[int, bytes]:
     session.examine(folder)
     listed = session.list_sizes(session.new_uids(0))
     pulled: dict[int, bytes] = {}
-    for result in session.pull(listed, lambda: False):
+    for result in pull(session.wire, listed, session.pace):
         assert isinstance(result, Fetched)
         pulled[result.uid] = read(result)
     return pulled
@@ -101,7 +101,7 @@ def test_flags_and_internal_date_come_with_the_mail(server: Mailboxes, user: str
 
     with session_of(server, user) as session:
         session.examine(folder_named(session, "INBOX"))
-        (mail,) = session.pull(session.list_sizes(session.new_uids(0)), lambda: False)
+        (mail,) = pull(session.wire, session.list_sizes(session.new_uids(0)), session.pace)
 
     assert isinstance(mail, Fetched)
     assert mail.received_at == received
@@ -117,7 +117,7 @@ def test_many_mails_come_in_batches_each_once(server: Mailboxes, user: str) -> N
         folder = folder_named(session, "INBOX")
         session.examine(folder)
         listed = session.list_sizes(session.new_uids(0))
-        results = list(session.pull(listed, lambda: False))
+        results = list(pull(session.wire, listed, session.pace))
 
     assert [r.uid for r in results] == [mail.uid for mail in listed]
     assert len(results) == 230
@@ -146,7 +146,7 @@ def test_a_mail_expunged_meanwhile_is_gone_and_the_rest_comes(server: Mailboxes,
     with session_of(server, user) as session:
         session.examine(folder_named(session, "INBOX"))
         listed = [Listed(stays, 50, None), Listed(gone, 50, None)]
-        results = {result.uid: result for result in session.pull(listed, lambda: False)}
+        results = {result.uid: result for result in pull(session.wire, listed, session.pace)}
 
     assert isinstance(results[stays], Fetched)
     assert results[gone] == Missed(gone, "gone")
@@ -171,7 +171,7 @@ def test_an_empty_folder_has_no_new_mail(server: Mailboxes, user: str) -> None:
 
         assert opened.messages == 0
         assert session.new_uids(0) == []
-        assert list(session.pull([], lambda: False)) == []
+        assert list(pull(session.wire, [], session.pace)) == []
 
 
 def test_the_last_mail_is_not_new_again(server: Mailboxes, user: str) -> None:

@@ -14,6 +14,7 @@ from ablage.mailbox import connection
 from ablage.mailbox.connection import Bounds
 from ablage.mailbox.network import Network
 from ablage.mailbox.pull import Fetched, Missed, Result
+from ablage.mailbox.pull import pull as pull_listed
 from ablage.mailbox.session import open_session
 from ablage.mailbox.status import Listed
 from ablage.mailbox.wire import Stream
@@ -50,7 +51,7 @@ def pull(
     try:
         with open_session(network(server), an_account(server), PASSWORD, bounds) as session:
             listed = [Listed(uid, size, None) for uid in uids]
-            for result in session.pull(listed, lambda: False):
+            for result in pull_listed(session.wire, listed, session.pace):
                 came.append(result)  # noqa: PERF402 - what came before the fault is the point
     except AccountFault as fault:
         return came, fault.code

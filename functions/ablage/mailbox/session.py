@@ -15,7 +15,7 @@ from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.providers import provider_of
-from ablage.mailbox.pull import FLIGHT_BYTES, Result, pull
+from ablage.mailbox.pull import FLIGHT_BYTES, Result
 from ablage.mailbox.status import Listed
 from ablage.mailbox.windows import Choose, Windows
 from ablage.mailbox.wire import Wire
@@ -95,17 +95,6 @@ class Session:
         items, ahead = (gmail.ITEMS, False) if self.is_gmail else (b"", True)
         windows = Windows(self.wire, uids, choose, self.pace, items, ahead)
         return windows.fetch(should_stop, room)
-
-    def pull(
-        self,
-        listed: Sequence[Listed],
-        should_stop: Callable[[], bool],
-        room: Callable[[], int] = lambda: FLIGHT_BYTES,
-    ) -> Iterator[Result]:
-        for portion in self.pace.portions(listed):
-            yield from pull(self.wire, portion, self.pace, should_stop, room=room)
-            if should_stop():
-                return
 
 
 @contextmanager
