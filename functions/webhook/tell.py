@@ -14,7 +14,7 @@ from ablage import webhook_wire
 from ablage.errors import AccountFault, InvalidInput, NotFound
 from ablage.events import Told, as_json, told
 from ablage.observability import Summary
-from ablage.store import feed, webhooks
+from ablage.store import feed, webhook_deliveries, webhooks
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.store.webhooks import Hook, Lease
 from ablage.tenancy import TenantId
@@ -119,7 +119,7 @@ class _Slice:
         return self._feed() if self._may_tell else self._again_at
 
     def _asked(self) -> list[tuple[Delivery, int]]:
-        return webhooks.asked(*self._place, tests_only=not self._may_tell)
+        return webhook_deliveries.asked(*self._place, tests_only=not self._may_tell)
 
     @property
     def _place(self) -> tuple[Table, TenantId, str]:
@@ -156,7 +156,7 @@ class _Slice:
         """Tried once, and nothing follows from it."""
         outcome = self._post(delivery)
         self._put(delivery, outcome, DELIVERED if outcome.verdict == "delivered" else FAILED)
-        webhooks.drop_asked(*self._place, delivery)
+        webhook_deliveries.drop_asked(*self._place, delivery)
 
     def _told_again(self, delivery: Delivery, refusals: int) -> None:
         outcome = self._post(delivery)
@@ -164,9 +164,9 @@ class _Slice:
         then = self._after(replace(before, refusals=refusals), outcome)
         self._put(delivery, outcome, _status(outcome, then))
         if then.attempts:
-            webhooks.put_refusals(*self._place, delivery, then.refusals)
+            webhook_deliveries.put_refusals(*self._place, delivery, then.refusals)
         else:
-            webhooks.drop_asked(*self._place, delivery)
+            webhook_deliveries.drop_asked(*self._place, delivery)
         self._save(replace(then, refusals=before.refusals))
 
     # ---- the feed --------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ class _Slice:
             ms=outcome.ms,
             tried_at=self._now,
         )
-        webhooks.put_delivery(*self._place, known)
+        webhook_deliveries.put_delivery(*self._place, known)
 
     def _save(self, progress: Progress) -> None:
         self._hook = replace(self._hook, progress=progress)

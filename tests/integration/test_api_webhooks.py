@@ -14,7 +14,7 @@ from tests.support.webhooks import AT, URL, stored_delivery, stored_webhook
 
 from ablage.events import TYPES
 from ablage.settings import settings
-from ablage.store import keys, webhooks
+from ablage.store import keys, webhook_deliveries, webhooks
 from ablage.store.aws import client
 from ablage.store.feed import moment
 from ablage.tenancy import TenantId
@@ -337,7 +337,7 @@ def test_a_test_is_asked_for_and_not_sent_by_the_api(aws):
     hold_to_schema(asked.json["event"])
     assert (asked.json["event"]["type"], asked.json["status"]) == ("Test", "pending")
     assert acme("GET", f"{HOOKS}/wh-1/deliveries").json["items"] == [asked.json]
-    ((delivery, refusals),) = webhooks.asked(aws.table, ACME, "wh-1")
+    ((delivery, refusals),) = webhook_deliveries.asked(aws.table, ACME, "wh-1")
     assert (delivery.delivery_id, refusals) == (asked.json["id"], 0)
     assert stands(aws).due_at <= time.time()
     assert asks_of_queue() == [{"tenant": "acme", "webhook": "wh-1"}]
@@ -394,7 +394,8 @@ def test_deliveries_are_sent_again_each_once(aws):
         202,
         {"id": "wh-1", "since": None, "deliveries": [second, first]},
     )
-    again = [delivery.delivery_id for delivery, _ in webhooks.asked(aws.table, ACME, "wh-1")]
+    waiting = webhook_deliveries.asked(aws.table, ACME, "wh-1")
+    again = [delivery.delivery_id for delivery, _ in waiting]
     assert again == [first, second]
     shown = acme("GET", f"{HOOKS}/wh-1/deliveries").json["items"]
     assert [(each["status"], each["attempts"]) for each in shown] == [("pending", 0)] * 2
@@ -411,7 +412,7 @@ def test_what_was_never_sent_is_not_sent_again(aws):
         refused = acme("POST", f"{HOOKS}/wh-1/replay", {"deliveries": [known, unknown]})
         assert (refused.status, refused.code) == (404, "delivery_not_found")
         assert refused.json["errors"][0]["pointer"] == "/deliveries/1"
-    assert webhooks.asked(aws.table, ACME, "wh-1") == []
+    assert webhook_deliveries.asked(aws.table, ACME, "wh-1") == []
     assert queued() == ""
 
 

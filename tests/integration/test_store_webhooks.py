@@ -7,7 +7,7 @@ import pytest
 from tests.support.mailboxes import OTHER, TENANT
 
 from ablage.errors import Conflict, NotFound
-from ablage.store import due, keys, webhooks
+from ablage.store import due, keys, webhook_deliveries, webhooks
 from ablage.store.aws import client
 from ablage.store.secrets import Secret, seal
 from ablage.store.storage import Storage
@@ -176,18 +176,20 @@ def test_a_disabled_hook_that_is_enabled_goes_on_from_its_place_at_once(aws: Sto
 def test_what_is_asked_for_is_found_until_it_is_done(aws: Storage) -> None:
     create(aws)
     test = Delivery(trial("t1", "2026-11-24T10:00:30.000Z"))
-    webhooks.put_delivery(aws.table, TENANT, "h1", delivery(1, status="failed", attempts=5))
+    webhook_deliveries.put_delivery(
+        aws.table, TENANT, "h1", delivery(1, status="failed", attempts=5)
+    )
 
     webhooks.ask(aws.table, TENANT, "h1", [test, delivery(1)], NOW)
-    webhooks.put_refusals(aws.table, TENANT, "h1", delivery(1), 2)
+    webhook_deliveries.put_refusals(aws.table, TENANT, "h1", delivery(1), 2)
 
-    found = webhooks.asked(aws.table, TENANT, "h1")
+    found = webhook_deliveries.asked(aws.table, TENANT, "h1")
     assert found == [(delivery(1), 2), (test, 0)]
-    assert webhooks.asked(aws.table, TENANT, "h1", tests_only=True) == [(test, 0)]
+    assert webhook_deliveries.asked(aws.table, TENANT, "h1", tests_only=True) == [(test, 0)]
     assert webhooks.get(aws.table, TENANT, "h1").due_at == NOW
     for each, _ in found:
-        webhooks.drop_asked(aws.table, TENANT, "h1", each)
-    assert webhooks.asked(aws.table, TENANT, "h1") == []
+        webhook_deliveries.drop_asked(aws.table, TENANT, "h1", each)
+    assert webhook_deliveries.asked(aws.table, TENANT, "h1") == []
 
 
 def test_a_new_secret_replaces_the_old_one_which_stays_for_a_day(aws: Storage) -> None:
@@ -206,12 +208,16 @@ def test_a_new_secret_replaces_the_old_one_which_stays_for_a_day(aws: Storage) -
 
 def test_deliveries_come_newest_first_in_pages(aws: Storage) -> None:
     for number in range(5):
-        webhooks.put_delivery(aws.table, TENANT, "h1", delivery(number, attempts=number, ms=3))
-        webhooks.put_delivery(aws.table, OTHER, "h1", delivery(9))
+        webhook_deliveries.put_delivery(
+            aws.table, TENANT, "h1", delivery(number, attempts=number, ms=3)
+        )
+        webhook_deliveries.put_delivery(aws.table, OTHER, "h1", delivery(9))
 
     found, after = [], None
     while True:
-        page, after = webhooks.deliveries_page(aws.table, TENANT, "h1", after=after, limit=2)
+        page, after = webhook_deliveries.deliveries_page(
+            aws.table, TENANT, "h1", after=after, limit=2
+        )
         found += page
         if after is None:
             break
@@ -222,17 +228,17 @@ def test_deliveries_come_newest_first_in_pages(aws: Storage) -> None:
 def test_deliveries_of_one_status_come_whole(aws: Storage) -> None:
     for number in range(10):
         status = "failed" if number % 3 == 0 else "delivered"
-        webhooks.put_delivery(aws.table, TENANT, "h1", delivery(number, status=status))
+        webhook_deliveries.put_delivery(aws.table, TENANT, "h1", delivery(number, status=status))
 
     found, after, pages = [], None, 0
     while pages == 0 or after:
-        page, after = webhooks.deliveries_page(
+        page, after = webhook_deliveries.deliveries_page(
             aws.table, TENANT, "h1", status="failed", after=after, limit=3
         )
         found, pages = found + page, pages + 1
 
     assert [each.event["id"] for each in found] == ["e9", "e6", "e3", "e0"]
-    by_id = webhooks.deliveries_by_id(
+    by_id = webhook_deliveries.deliveries_by_id(
         aws.table, TENANT, "h1", [delivery(3).delivery_id, "2026-11-24T10:00:00.000Z.nobody"]
     )
     assert [each.status for each in by_id.values()] == ["failed"]

@@ -22,7 +22,7 @@ from tests.support.hooks import (
 from tests.support.mailboxes import OTHER, TENANT
 from tests.support.receiver import OK, Receiver, status
 
-from ablage.store import due, feed, keys, webhooks
+from ablage.store import due, feed, keys, webhook_deliveries, webhooks
 from ablage.store.storage import Storage
 from ablage.webhook_wire import secret_text
 from ablage.webhooks import (
@@ -405,7 +405,7 @@ def test_what_is_asked_for_and_refused_is_given_up_too(
 
     assert receiver.ids == [event_id] * (1 + REFUSALS)
     assert deliveries(aws, TENANT)[0].status == FAILED
-    assert webhooks.asked(aws.table, TENANT, "h1") == []
+    assert webhook_deliveries.asked(aws.table, TENANT, "h1") == []
 
 
 def test_from_a_moment_on_everything_is_told_again(

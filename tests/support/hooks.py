@@ -13,7 +13,7 @@ from ablage.events import told
 from ablage.mailbox.network import Network
 from ablage.observability import Summary
 from ablage.settings import settings
-from ablage.store import feed, webhooks
+from ablage.store import feed, webhook_deliveries, webhooks
 from ablage.store.aws import client
 from ablage.store.secrets import Secret, seal
 from ablage.store.storage import Storage
@@ -115,7 +115,7 @@ def hook_of(where: Storage, tenant: TenantId, webhook_id: str = "h1") -> Hook:
 
 def deliveries(where: Storage, tenant: TenantId, webhook_id: str = "h1") -> list[Delivery]:
     """Oldest first."""
-    found, _ = webhooks.deliveries_page(where.table, tenant, webhook_id, limit=1000)
+    found, _ = webhook_deliveries.deliveries_page(where.table, tenant, webhook_id, limit=1000)
     return found[::-1]
 
 

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ablage.store import webhooks
+from ablage.store import webhook_deliveries, webhooks
 from ablage.store.feed import milliseconds, moment
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
@@ -31,5 +31,5 @@ def stored_delivery(tenant: TenantId, webhook_id: str, number: int = 1, **more: 
     """Its id."""
     event = {"id": f"{number:032x}", "type": "EmailHeld", "at": AT, "message": "m" * 26}
     delivery = Delivery(event, **more)
-    webhooks.put_delivery(storage().table, tenant, webhook_id, delivery)
+    webhook_deliveries.put_delivery(storage().table, tenant, webhook_id, delivery)
     return delivery.delivery_id

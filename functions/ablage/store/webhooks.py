@@ -11,14 +11,12 @@ to now. Every write of the worker names the `asks` it began with: it cannot take
 remove a `due` that was not its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from ablage.errors import NotFound
-from ablage.store import keys, quotas
-from ablage.store.feed import ROWS_SURE
+from ablage.store import keys, quotas, webhook_deliveries
 from ablage.store.queues import TenantBody
 from ablage.store.table import (
     ConditionFailed,
@@ -29,7 +27,7 @@ from ablage.store.table import (
     update_action,
 )
 from ablage.tenancy import TenantId
-from ablage.webhooks import ENABLED, KEPT_DAYS, PENDING, Delivery, Failure, Progress, Webhook
+from ablage.webhooks import ENABLED, Delivery, Failure, Progress, Webhook
 
 SCHEMA = 1
 LEASE_SECONDS = 90  # longer than the function's timeout of 60 s
@@ -38,10 +36,8 @@ SECRET_KIND = "webhook"  # noqa: S105  a kind of secrets
 OLD_SECRET_SECONDS = 24 * 3600  # for which it signs beside the new one
 _QUOTA = "webhooks"
 _CONFIG, _PROGRESS = "WEBHOOK#", "PROGRESS#"
-_DELIVERY, _ASKED = "DELIVERY#", "ASKED#"
 _ASK = "SET due = :due, due_sk = :due_sk"
 _OF_FAILING = ("disabled", "disabled_since", "failing_since", "next_at", "attempts", "refusals")
-_ROWS_READ = 1000  # of one request for deliveries of one status
 
 
 @dataclass(frozen=True)
@@ -198,10 +194,7 @@ def ask(
     """These come before what waits in the feed; a test also to a hook that is off, or waits. Raises
     ConditionFailed where there is no such webhook."""
     for each in deliveries:
-        put_delivery(table, tenant, webhook_id, replace(each, status=PENDING, attempts=0))
-        place = keys.asked_delivery(tenant, webhook_id, each.delivery_id)
-        is_test = each.is_test or None
-        table.put(place, {"refusals": 0, "is_test": is_test, "expires": _expires(each)})
+        webhook_deliveries.put_asked(table, tenant, webhook_id, each)
     hurry = "" if all(each.is_test for each in deliveries) else " REMOVE next_at"
     table.update(
         keys.webhook_progress(tenant, webhook_id),
@@ -275,80 +268,6 @@ def _save(table: Table, hook: Hook, lease: Lease, more: Item, removes: str) -> N
     )
 
 
-# ---- deliveries ----------------------------------------------------------------------------------
-
-
-def put_delivery(table: Table, tenant: TenantId, webhook_id: str, delivery: Delivery) -> None:
-    item = {
-        "schema": SCHEMA,
-        "event": delivery.event,
-        "status": delivery.status,
-        "attempts": delivery.attempts,
-        "http_status": delivery.http_status or None,
-        "code": delivery.code or None,
-        "ms": delivery.ms,
-        "tried_at": delivery.tried_at or None,
-        "expires": _expires(delivery),
-    }
-    table.put(keys.delivery(tenant, webhook_id, delivery.delivery_id), item)
-
-
-def deliveries_page(
-    table: Table,
-    tenant: TenantId,
-    webhook_id: str,
-    *,
-    status: str | None = None,
-    after: str | None = None,
-    limit: int,
-) -> tuple[list[Delivery], str | None]:
-    """Newest first, after the delivery id `after`, and the id to go on after. With a `status` a
-    page may be short, or empty, while there is more."""
-    pk, at_once = keys.deliveries(tenant, webhook_id), _ROWS_READ if status else limit
-    last = keys.delivery(tenant, webhook_id, after)[1] if after else None
-    rows = table.query(pk, prefix=_DELIVERY, after=last, newest_first=True, limit=at_once)
-    found = [_delivery(row) for row in rows]
-    kept = [each for each in found if status in (None, each.status)]
-    if len(kept) > limit or len(rows) == limit == len(kept):
-        return kept[:limit], kept[limit - 1].delivery_id
-    is_whole = len(rows) < min(at_once, ROWS_SURE)
-    return kept, None if is_whole or not found else found[-1].delivery_id
-
-
-def deliveries_by_id(
-    table: Table, tenant: TenantId, webhook_id: str, delivery_ids: Iterable[str]
-) -> dict[str, Delivery]:
-    """Those that are there."""
-    wanted = [keys.delivery(tenant, webhook_id, each) for each in delivery_ids]
-    found = table.batch_get(wanted, consistent=True) if wanted else {}
-    return {each.delivery_id: each for each in map(_delivery, found.values())}
-
-
-def asked(
-    table: Table, tenant: TenantId, webhook_id: str, *, tests_only: bool = False
-) -> list[tuple[Delivery, int]]:
-    """What was asked for and is not done, oldest event first, a hundred at most; each with how
-    often it was refused."""
-    pk = keys.deliveries(tenant, webhook_id)
-    rows = table.query(pk, prefix=_ASKED, limit=_ROWS_READ, consistent=True)
-    wanted = [row for row in rows if not tests_only or "is_test" in row][:100]
-    refusals = {row["sk"].removeprefix(_ASKED): row["refusals"] for row in wanted}
-    found = deliveries_by_id(table, tenant, webhook_id, refusals)
-    return [(found[name], times) for name, times in refusals.items() if name in found]
-
-
-def put_refusals(
-    table: Table, tenant: TenantId, webhook_id: str, delivery: Delivery, refusals: int
-) -> None:
-    """How often what was asked for was refused."""
-    place = keys.asked_delivery(tenant, webhook_id, delivery.delivery_id)
-    table.put(place, {"refusals": refusals, "expires": _expires(delivery)})
-
-
-def drop_asked(table: Table, tenant: TenantId, webhook_id: str, delivery: Delivery) -> None:
-    table.delete(keys.asked_delivery(tenant, webhook_id, delivery.delivery_id))
-
-
 # ---- items ---------------------------------------------------------------------------------------
 
 
@@ -368,12 +287,6 @@ def _due_values(tenant: TenantId, webhook_id: str, at: int) -> Item:
 
 def _ask_values(tenant: TenantId, webhook_id: str, now: int) -> Item:
     return {":one": 1} | _due_values(tenant, webhook_id, now)
-
-
-def _expires(delivery: Delivery) -> int:
-    """As the feed's row."""
-    at = datetime.fromisoformat(delivery.event["at"])
-    return int(at.timestamp()) + KEPT_DAYS * 86_400
 
 
 def _hook(tenant: TenantId, config: Item, progress: Item) -> Hook:
@@ -437,16 +350,4 @@ def _progress(item: Item) -> Progress:
         last_failure=Failure(**failure) if failure else None,
         disabled=item.get("disabled", ""),
         disabled_since=item.get("disabled_since", 0),
-    )
-
-
-def _delivery(item: Item) -> Delivery:
-    return Delivery(
-        event=item["event"],
-        status=item["status"],
-        attempts=item["attempts"],
-        http_status=item.get("http_status", 0),
-        code=item.get("code", ""),
-        ms=item["ms"],
-        tried_at=item.get("tried_at", 0),
     )

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from ablage import webhooks as domain
 from ablage.errors import InvalidInput, NotFound
-from ablage.store import feed, webhooks
+from ablage.store import feed, webhook_deliveries, webhooks
 from ablage.store.storage import storage
 from ablage.store.table import ConditionFailed
 from ablage.store.webhooks import Hook
@@ -58,7 +58,7 @@ def list_deliveries(
     """What was sent in the last 30 days, and what came of it; the newest event first."""
     after = cursors.DELIVERIES.decode(cursor)
     webhooks.get(storage().table, caller.tenant, webhook)
-    found, more = webhooks.deliveries_page(
+    found, more = webhook_deliveries.deliveries_page(
         storage().table, caller.tenant, webhook, status=status, after=after, limit=limit
     )
     items = [delivery_view(delivery) for delivery in found]
@@ -106,7 +106,9 @@ def _replayed_since(tenant: TenantId, webhook_id: str, since: datetime) -> str:
 
 def _found(tenant: TenantId, webhook_id: str, ids: Sequence[str]) -> list[Delivery]:
     """Each once. Raises NotFound `delivery_not_found`."""
-    known = webhooks.deliveries_by_id(storage().table, tenant, webhook_id, dict.fromkeys(ids))
+    known = webhook_deliveries.deliveries_by_id(
+        storage().table, tenant, webhook_id, dict.fromkeys(ids)
+    )
     for number, name in enumerate(ids):
         if name not in known:
             detail = "There is no such delivery; they are kept for 30 days."
