@@ -1,4 +1,4 @@
-"""An embedded IMAP server for what goes through sync."""
+"""An embedded IMAP server for what goes through sync, a receiver for what is told."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -7,8 +7,12 @@ import pytest
 from infra.local.aws import lock_moto
 from infra.local.certificates import Certificates
 from infra.local.imap_server import EmbeddedImap
+from tests.support.hooks import Worker, network_to
 from tests.support.hostile_imap import HostileImap, Script
 from tests.support.mailboxes import PASSWORD
+from tests.support.receiver import Receiver
+
+from ablage.store.storage import Storage
 
 _numbers = itertools.count(1)
 
@@ -45,3 +49,15 @@ def hostile(certificates: Certificates) -> Iterator[Callable[[Script], HostileIm
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def receiver(certificates: Certificates) -> Iterator[Receiver]:
+    running = Receiver(certificates.server_context())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def worker(aws: Storage, receiver: Receiver, certificates: Certificates) -> Worker:
+    return Worker(aws, network_to(receiver, certificates.ca_file))

@@ -1,9 +1,6 @@
 """Killed before or after any AWS call, a hook misses nothing: what it heard twice has one id."""
 
-from collections.abc import Iterator
-
 import pytest
-from infra.local.certificates import Certificates
 from tests.support.aws_calls import aws_calls, killed_at
 from tests.support.hooks import (
     START,
@@ -12,7 +9,6 @@ from tests.support.hooks import (
     deliveries,
     happened,
     hook_of,
-    network_to,
 )
 from tests.support.receiver import OK, Receiver, status
 
@@ -22,18 +18,6 @@ from ablage.tenancy import TenantId
 from ablage.webhooks import DELIVERED, FAILED, Delivery, trial
 
 EVENTS = 3
-
-
-@pytest.fixture
-def receiver(certificates: Certificates) -> Iterator[Receiver]:
-    running = Receiver(certificates.server_context())
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def worker(aws: Storage, receiver: Receiver, certificates: Certificates) -> Worker:
-    return Worker(aws, network_to(receiver, certificates.ca_file))
 
 
 def prepared(where: Storage, receiver: Receiver, name: str) -> tuple[TenantId, list[str]]:

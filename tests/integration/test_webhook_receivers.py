@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -121,13 +120,6 @@ DELIVERED: dict[str, Answer] = {
     "bytes no header may hold": closing(HEAD + b"\xff\x00: \xfe\r\n\r\n"),
     "compressed": status(200, "Content-Encoding: gzip", body=b"\x1f\x8b" + b"\x00" * 99),
 }
-
-
-@pytest.fixture
-def receiver(certificates: Certificates) -> Iterator[Receiver]:
-    running = Receiver(certificates.server_context())
-    yield running
-    running.stop()
 
 
 def post(receiver: Receiver, ca_file: Path, seconds: float = EXCHANGE_SECONDS) -> Outcome:

@@ -1,11 +1,9 @@
 """A hook is told what happened: each event, in order, signed, until it takes it."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from infra.local.certificates import Certificates
 from standardwebhooks import Webhook as Oracle
 from tests.support.hooks import (
     SECRET,
@@ -16,7 +14,6 @@ from tests.support.hooks import (
     deliveries,
     happened,
     hook_of,
-    network_to,
     sealed,
 )
 from tests.support.mailboxes import OTHER, TENANT
@@ -40,18 +37,6 @@ from ablage.webhooks import (
 )
 
 Told = tuple[Worker, Receiver]
-
-
-@pytest.fixture
-def receiver(certificates: Certificates) -> Iterator[Receiver]:
-    running = Receiver(certificates.server_context())
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def worker(aws: Storage, receiver: Receiver, certificates: Certificates) -> Worker:
-    return Worker(aws, network_to(receiver, certificates.ca_file))
 
 
 def test_what_happened_is_told_in_order_and_once(

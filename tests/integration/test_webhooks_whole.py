@@ -2,7 +2,6 @@
 taken by the receiver of docs/events.md with the secret that was shown."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -32,13 +31,6 @@ acme = Client(TENANT)
 HOOKS = "/v1/webhooks"
 COPY = Copy("anna", "0" * 16, 1, 7, "2026-11-20T10:00:00Z", "bb" * 32, "aa" * 32)
 QUOTE = Entity("quote", "q1")
-
-
-@pytest.fixture
-def receiver(certificates: Certificates) -> Iterator[Receiver]:
-    running = Receiver(certificates.server_context())
-    yield running
-    running.stop()
 
 
 @pytest.fixture
