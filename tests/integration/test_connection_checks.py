@@ -1,10 +1,12 @@
 """A check is no port scanner, no banner reader and no tool to try passwords with [T04]."""
 
+from collections.abc import Callable
+
 import pytest
 from infra.local.certificates import Certificates
 from tests.support.aws import received_bodies
 from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
-from tests.support.http_events import Client
+from tests.support.http_events import Answer, Client
 from tests.support.mailboxes import TENANT, connect_mailbox, tools_for
 
 from ablage.errors import TooMany
@@ -112,6 +114,106 @@ def test_a_tenant_checks_twenty_times_a_day(aws: Storage) -> None:
 
     assert statuses.count(202) in range(20, 41)
     assert statuses[-1] == 429
+
+
+MAILBOX = {"id": "a", "address": "a@firma.de", "host": "imap.firma.de", "username": "a"}
+
+
+def until_refused(ask: Callable[[int], Answer]) -> list[Answer]:
+    """A window may end in between: twice as many get in then."""
+    answers: list[Answer] = []
+    while not answers or answers[-1].status < 400:
+        answers.append(ask(len(answers)))
+        assert len(answers) < 50
+    return answers
+
+
+def polls() -> int:
+    return len(received_bodies(settings().sync_queue_url))
+
+
+def test_a_password_is_sent_five_times_an_hour(aws: Storage) -> None:
+    acme, other = Client("acme"), Client("other")
+    for client in (acme, other):
+        assert client("POST", "/v1/accounts", MAILBOX | {"password": "p"}).status == 201
+    polls()
+
+    answers = until_refused(lambda n: acme("PATCH", "/v1/accounts/a", {"password": f"p{n}"}))
+
+    refused = answers[-1]
+    assert len(answers) in range(5, 11)  # connecting was the first
+    assert (refused.status, refused.code) == (429, "too_many_requests")
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert polls() == len(answers) - 1
+    shown = acme("GET", "/v1/accounts/a").json
+    assert shown["version"] == len(answers)  # the refused one changed nothing
+    assert acme("PATCH", "/v1/accounts/a", {"owner": "o", "sync": False}).status == 200
+    assert other("PATCH", "/v1/accounts/a", {"password": "p2"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"username": "A"}, {"sync": False}, {"port": 994}],
+    ids=["written otherwise", "switched off", "another port"],
+)
+def test_a_refused_password_gets_in_by_no_detour(aws: Storage, changes: dict[str, object]) -> None:
+    acme = Client("acme")
+    acme("POST", "/v1/accounts", MAILBOX | {"password": "p"})
+    until_refused(lambda _: acme("PATCH", "/v1/accounts/a", {"password": "p"}))
+
+    tries = [lambda _: acme("PATCH", "/v1/accounts/a", {"password": "p"} | changes)]
+    tries += [lambda n: acme("POST", "/v1/accounts", MAILBOX | {"id": f"b{n}", "password": "p"})]
+
+    for ask in tries:
+        assert until_refused(ask)[-1].code == "too_many_requests"
+    assert acme("PATCH", "/v1/accounts/a", {"username": "b", "password": "p"}).status == 200
+
+
+def test_connecting_and_disconnecting_tries_no_passwords(aws: Storage) -> None:
+    acme = Client("acme")
+
+    def connect(n: int) -> Answer:
+        acme("DELETE", "/v1/accounts/a")
+        return acme("POST", "/v1/accounts", MAILBOX | {"password": f"p{n}"})
+
+    answers = until_refused(connect)
+
+    assert len(answers) in range(6, 12)
+    assert answers[-1].code == "too_many_requests"
+    assert polls() == len(answers) - 1
+    assert acme("GET", "/v1/accounts/a").status == 404
+
+
+def test_what_logs_in_nowhere_counts_as_no_login(aws: Storage) -> None:
+    acme = Client("acme")
+    body = MAILBOX | {"password": "p"}
+    answers = [acme("POST", "/v1/accounts", body).status for _ in range(12)]
+
+    wrong = [acme("PATCH", "/v1/accounts/a", {"password": "p", "version": 9}) for _ in range(12)]
+    owners = [acme("PATCH", "/v1/accounts/a", {"owner": f"o{n}"}).status for n in range(12)]
+
+    assert answers == [201] + [200] * 11
+    assert {answer.status for answer in wrong} == {412}
+    assert owners == [200] * 12
+    assert acme("PATCH", "/v1/accounts/a", {"password": "p"}).status == 200
+
+
+def test_hosts_are_tried_twice_a_day_for_each_mailbox_there_may_be(
+    aws: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUOTA_ACCOUNTS", "3")
+    settings.cache_clear()
+    acme = Client("acme")
+
+    def connect(n: int) -> Answer:
+        acme("DELETE", "/v1/accounts/a")
+        return acme("POST", "/v1/accounts", MAILBOX | {"host": f"h{n}.de", "password": "p"})
+
+    answers = until_refused(connect)
+
+    assert len(answers) in range(7, 14)
+    assert answers[-1].code == "too_many_requests"
+    assert int(answers[-1].headers["Retry-After"]) <= 86400
 
 
 def test_a_rate_counts_by_window_name_and_tenant(aws: Storage) -> None:

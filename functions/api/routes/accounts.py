@@ -44,6 +44,7 @@ from api.completeness import last_due, parked_mails
 from api.folders import check_folders, folder_views
 from api.job_start import new_job_id, send_job, start_job
 from api.ledger_views import MAILS_SHOWN
+from api.login_tries import count_login
 from api.operations import operation
 from api.problems import about
 from api.schemas import (
@@ -71,15 +72,26 @@ from api.warnings import (
 
 @operation("POST", "/v1/accounts", "manage")
 def connect_account(body: AccountBody, caller: Calling) -> Response[AccountDetail]:
-    """Connect a mailbox (201; 200 if the same is connected already under this id)."""
+    """Connect a mailbox (201; 200 if the same is connected already under this id).
+
+    Host and user may be connected, or sent a password for, five times an hour and twenty a day; all
+    of a tenant's mailboxes twice a day (429, `Retry-After`).
+    """
     with about("/id"):
         account_id = entity_id(body.id) if body.id is not None else f"acc-{secrets.token_hex(8)}"
     login = _login_place(body, caller.tenant)
     new_account(caller.tenant, account_id, body, login, None)
     connections.require_room(storage().table, caller.tenant, account_id, settings().quota_accounts)
+
+    def wanted(standing: Account | None) -> Account:
+        account = new_account(caller.tenant, account_id, body, login, standing)
+        if standing is None:
+            count_login(account)
+        return account
+
     connected = connections.connect(
         storage(),
-        lambda standing: new_account(caller.tenant, account_id, body, login, standing),
+        wanted,
         (caller.tenant, account_id),
         _sealed(caller.tenant, account_id, body.password.get_secret_value()),
     )
@@ -132,7 +144,8 @@ def change_account(
     """Change settings.
 
     Switching filing on files nothing that is stored already. Another host, port or user name
-    needs the password sent along.
+    needs the password sent along. A password may be sent five times an hour and twenty a day for
+    one user of a host (429, `Retry-After`).
     """
     expected = expected_version(if_match)
     if body.version is not None:
@@ -146,10 +159,10 @@ def change_account(
         check_password(standing, wanted, is_sent=bool(body.password.get_secret_value()))
         return wanted
 
-    if body.folder_modes:
-        standing = connections.find_account(storage().table, caller.tenant, account)
-        check_folders(storage().table, standing, _pointers(body))
     password = body.password.get_secret_value()
+    if body.folder_modes or password:
+        standing = connections.find_account(storage().table, caller.tenant, account)
+        _check_sent(body, standing, edit)
     sealed = _sealed(caller.tenant, account, password)
     changed = connections.change_account(storage(), caller.tenant, account, edit, sealed)
     if changed.sync and (sealed or _login(changed) != _login(before[0])):
@@ -184,6 +197,14 @@ def list_folders(account: PathId, caller: Calling) -> Page[FolderView]:
     found = find_viewed_account(caller, account, or_manage=True)
     state = states.get_state(storage().table, caller.tenant, account)
     return Page(items=folder_views(found, state) if state else [])
+
+
+def _check_sent(body: AccountPatch, standing: Account, edit: connections.Edit) -> None:
+    """What needs more than the account's own item. Raises InvalidInput, TooMany."""
+    if body.folder_modes:
+        check_folders(storage().table, standing, _pointers(body))
+    if body.password.get_secret_value():
+        count_login(edit(standing))
 
 
 def _pointers(body: AccountPatch) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """Long work: checks, and syncs of named folders. Asked for here, done by sync and match. Batches
 are jobs too."""
 
-import hashlib
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,17 +10,17 @@ from pydantic import BaseModel, Field
 from ablage.batches import KINDS
 from ablage.exports import EXPORT
 from ablage.imports import IMPORT
-from ablage.store import accounts, batches, connections, jobs, rates
+from ablage.store import accounts, batches, connections, jobs
 from ablage.store.export_files import ExportFiles
 from ablage.store.import_files import ImportFiles
 from ablage.store.jobs import Job
-from ablage.store.rates import Rate
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
-from api.clock import now_epoch, utc_text
+from api.clock import utc_text
 from api.folders import check_may_sync
 from api.job_start import start_job
+from api.login_tries import count_check
 from api.operations import operation
 from api.schemas import PathId, answer
 from api.tenant import Caller, Calling
@@ -30,11 +29,6 @@ from api.visibility import MANAGE, find_viewed_account, sees_all, viewer
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
 ]
-
-
-# A check must be no tool to try hosts or passwords with [reliability-security T04]
-CHECKS_OF_USER = Rate(5, 3600)
-CHECKS_OF_TENANT = Rate(20, 86400)
 
 
 class JobView(BaseModel):
@@ -70,11 +64,8 @@ def check_account(account: PathId, caller: Calling) -> Response[JobView]:
 
     A user may ask five times an hour, a tenant twenty times a day (429, `Retry-After`).
     """
-    table, now = storage().table, now_epoch()
-    connections.find_account(table, caller.tenant, account)
-    user = hashlib.sha256(caller.subject.encode()).hexdigest()[:32]
-    rates.count(table, caller.tenant, f"check#{user}", CHECKS_OF_USER, now)
-    rates.count(table, caller.tenant, "check", CHECKS_OF_TENANT, now)
+    connections.find_account(storage().table, caller.tenant, account)
+    count_check(caller)
     return _answer(start_job(caller.tenant, "check", account))
 
 
