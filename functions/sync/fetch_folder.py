@@ -13,6 +13,7 @@ from ablage.mailbox.status import Listed
 from ablage.store.cursors import PROBLEM_TRIES, Cursor, Problem, get_cursor, move_cursor
 from ablage.store.raw_mail import RawKey, RawMetadata
 from sync.folder_run import FolderRun
+from sync.kept import Kept
 from sync.labels import Labels
 from sync.problems import Problems
 from sync.tools import Tools, rfc3339
@@ -261,13 +262,27 @@ class FolderFetch:
             alone=cursor.stuck if cursor.stuck in uids else 0,
             room=cursor.room,
             passed=frozenset(problem.uid for problem in cursor.problems),
-            sift=lambda listed: sift(self.labels, self.ran, listed),
+            sift=self._not_stored() if self.labels is None else self._by_labels,
+            is_kept=self.labels is None,
             aside=None if self.labels else self.tools.uploads.submit,
         )
         try:
             return walk.run(uids, lambda: self._commit(walk, moved))
         finally:
             self.has_mail |= walk.has_mail
+
+    def _by_labels(self, listed: list[Listed]) -> list[Listed]:
+        return sift(self.labels, self.ran, listed)
+
+    def _not_stored(self) -> Callable[[list[Listed]], list[Listed]]:
+        kept = Kept(self.tools.storage.raw, self.place().key)
+
+        def sifted(listed: list[Listed]) -> list[Listed]:
+            known = kept.known(listed)
+            self.ran.already += len(known)
+            return [mail for mail in listed if mail.uid not in known]
+
+        return sifted
 
     def _give_up_stuck(self) -> None:
         """Three sessions broke at one mail: it is recorded and passed over, the folder goes on."""

@@ -21,6 +21,7 @@ from sync.account_state import backfill_waits_until, faulty, healthy, watched
 from sync.fetch_folder import Place, as_time, deposit_in, since_of
 from sync.folder_run import FolderRun
 from sync.follow import key_uidvalidity, remembering
+from sync.kept import Kept
 from sync.labels import Labels, labels_of
 from sync.ledger import write_run
 from sync.plain_jobs import PLAIN_JOBS
@@ -183,6 +184,7 @@ class SyncJob:
             since=since,
             alone=before["stuck"],
             sift=copies.sift,
+            is_kept=labels is None,
         )
 
         def commit(*, finished: bool = False) -> None:
@@ -261,6 +263,7 @@ class _Copies:
         self._tools = tools
         self._place = place
         self._deposit = deposit_in(tools, session, place)
+        self._kept = Kept(tools.storage.raw, place.key, looks_on=True)
         self._again: list[dict[str, Any]] = []
         self._ahead: set[int] = set()
         self._counted = 0
@@ -268,10 +271,8 @@ class _Copies:
     def sift(self, listed: list[Listed]) -> list[Listed]:
         """Those to be downloaded; of a Gmail mailbox some are stored under another folder."""
         labels = self._place.labels
-        if labels is None:
-            return listed
-        wanted = labels.wanted(listed)
-        known = labels.known(wanted)
+        wanted = labels.wanted(listed) if labels else listed
+        known = labels.known(wanted) if labels else self._kept.known(wanted)
         for uid in known:
             self._meet_again(uid)
         return [mail for mail in wanted if mail.uid not in known]

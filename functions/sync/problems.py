@@ -70,7 +70,7 @@ class Problems:
         is_counted = fetch.has_mail
         if is_counted:
             fetch.move(fetch.cursor.with_problems([counted]))
-        over = self._header_stored(mail) if problem.has_header else ""
+        over = self._etag(mail) if problem.has_header else ""
         walk = Walk(fetch.session, fetch.share, fetch.deposit(over), fetch.ran)
         try:
             walk.run([mail.uid], lambda: None)
@@ -101,9 +101,9 @@ class Problems:
         fetch.tools.storage.raw.put(place.key(mail.uid), header, metadata)
         fetch.tools.summary.count("headers_stored")
 
-    def _header_stored(self, mail: Listed) -> str:
+    def _etag(self, mail: Listed) -> str:
         fetch = self._fetch
-        return fetch.tools.storage.raw.header_stored(fetch.place().key(mail.uid))
+        return fetch.tools.storage.raw.etag(fetch.place().key(mail.uid))
 
     def _forget(self, uids: set[int]) -> None:
         cursor = self._fetch.cursor

@@ -5,8 +5,9 @@ listed   11  12  13  14  15        11, 12 and 14 are settled: S3 has them
 settled   x   x   .   x            `edge` is 12: the longest prefix without a gap
                                    commit() may write 12, never 14: 13 would be lost
 
-What is asked for, read, or settled and not yet behind a written cursor is at most WINDOW_BYTES: so
-much is fetched again after a kill."""
+What is asked for, or read and not yet safe, is at most WINDOW_BYTES: so much is fetched again after
+a kill. A mail is safe once a cursor behind it is written, or, where S3 is asked what it has before
+anything is fetched (`sync.kept`), once it is settled."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,8 +27,9 @@ from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
 WINDOW_BYTES = 15 * 512 * 1024  # with TLS round it and what is listed again, 8 MiB
-AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
+AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet safe
 COMMIT_BYTES = 2 * 1024 * 1024
+KEPT_BYTES = 32 * 1024 * 1024  # a cursor is behind, where what is settled is safe
 COMMIT_SECONDS = 2.0
 
 
@@ -76,8 +78,9 @@ class Walk:
     """`edge` follows the work; `problems` are mails passed over, at most `room` of them to be tried
     again; `since` drops older mail; `alone` (a UID at which an earlier session broke) is fetched
     before the others, by itself (`is_alone_done`); `passed` are UIDs that are done already; `sift`
-    says which of the listed are fetched at all. `has_mail` once a body came. `aside` runs a commit
-    beside the reading, one at a time; without it the reading waits for each."""
+    says which of the listed are fetched at all, in the order of the walk; `is_kept` where it leaves
+    out what S3 has. `has_mail` once a body came. `aside` runs a commit beside the reading, one at a
+    time; without it the reading waits for each."""
 
     session: Session
     share: Slice
@@ -89,6 +92,7 @@ class Walk:
     room: int = 2**31
     passed: frozenset[int] = frozenset()
     sift: Callable[[list[Listed]], list[Listed]] = list
+    is_kept: bool = False
     aside: Callable[[Callable[[], None]], "Future[None]"] | None = None
     problems: list[Problem] = field(default_factory=list)
     broken_at: int = 0
@@ -98,8 +102,8 @@ class Walk:
     _open: list[int] = field(default_factory=list)
     _done: set[int] = field(default_factory=set)  # of those open
     _sizes: dict[int, int] = field(default_factory=dict)
-    _ahead: int = 0  # bytes read and not yet behind a written cursor
-    _behind: int = 0  # of these, bytes a commit would put there
+    _ahead: int = 0  # bytes read and not yet safe
+    _behind: int = 0  # bytes a commit would put behind the cursor
     _committed: float = 0.0
     _writing: "Future[None] | None" = None
     _written: int = 0  # bytes the commit that runs aside puts behind the cursor
@@ -145,7 +149,7 @@ class Walk:
             self._settle(self.deposit.settled())
             self._commit_when_due(commit)
             while self._ahead > AHEAD_BYTES and (self.deposit.underway or self._writing):
-                if self._writing:
+                if self._writing and not self.is_kept:
                     self._end_commit()
                 else:
                     self._settle(self.deposit.settled(wait=True))
@@ -161,13 +165,13 @@ class Walk:
     def _choose(self, uids: Sequence[int], listed: list[Listed]) -> list[Listed]:
         """In the order of the walk. What is gone or too old is done."""
         already = self.ran.already
-        sifted = self.sift([mail for mail in listed if self._is_wanted(mail)])
-        wanted = {mail.uid: mail for mail in sifted}
+        there = {mail.uid: mail for mail in listed if self._is_wanted(mail)}
+        wanted = self.sift([there[uid] for uid in uids if uid in there])
         known = self.ran.already - already
         self.ran.gone += len(uids) - len(listed)
         self.ran.left_out += len(listed) - len(wanted) - known
-        self._finish(set(uids) - wanted.keys())
-        return [wanted[uid] for uid in uids if uid in wanted]
+        self._finish(set(uids) - {mail.uid for mail in wanted})
+        return wanted
 
     def _is_wanted(self, mail: Listed) -> bool:
         return self.since is None or mail.received_at is None or mail.received_at >= self.since
@@ -208,6 +212,8 @@ class Walk:
         for mail in settled:
             self.ran.stored += mail.is_new
             self.ran.already += not mail.is_new
+            if self.is_kept:
+                self._ahead -= self._sizes.get(mail.uid, 0)
             self._finish({mail.uid})
 
     def _finish(self, uids: set[int]) -> None:
@@ -226,8 +232,7 @@ class Walk:
                 return
             self._end_commit()
         is_late = self.share.clock() - self._committed >= COMMIT_SECONDS
-        is_much = self._behind >= COMMIT_BYTES or (self._ahead > AHEAD_BYTES and self._behind)
-        if not (is_late or is_much):
+        if not (is_late or self._is_much()):
             return
         if self.aside is None:
             self._commit(commit)
@@ -236,16 +241,26 @@ class Walk:
         self._committed = self.share.clock()
         self._writing = self.aside(commit)
 
+    def _is_much(self) -> bool:
+        if self.is_kept:
+            return self._behind >= KEPT_BYTES
+        return self._behind >= COMMIT_BYTES or (self._ahead > AHEAD_BYTES and self._behind > 0)
+
     def _end_commit(self) -> None:
         """Raises what the commit raised."""
         if self._writing:
             writing, self._writing = self._writing, None
             writing.result()
-            self._ahead -= self._written
+            self._is_behind(self._written)
 
     def _commit(self, commit: Callable[[], None]) -> None:
         self._end_commit()
         commit()
-        self._ahead -= self._behind
+        self._is_behind(self._behind)
         self._behind = 0
         self._committed = self.share.clock()
+
+    def _is_behind(self, size: int) -> None:
+        """So many bytes more are behind a written cursor."""
+        if not self.is_kept:
+            self._ahead -= size

@@ -1,5 +1,6 @@
 """An S3 that keeps sizes only and answers after a while: `python -m tests.bench.sink DELAY_MS` as a
-process of its own. Prints its port. `If-None-Match: *` holds; multipart uploads are taken.
+process of its own. Prints its port. `If-None-Match: *` holds; multipart uploads are taken;
+what is there is listed.
 
 `GET /figures` tells `{"objects": n, "bytes": n, "again": bytes of PUTs that were refused}`.
 """
@@ -9,7 +10,9 @@ import json
 import re
 import sys
 from itertools import count
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+
+PAGE = 1000
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _DECODED = re.compile(rb"\r\nx-amz-decoded-content-length: *(\d+)", re.IGNORECASE)
@@ -35,6 +38,8 @@ class Bucket:
                 "again": self.again,
             }
             return _response(200, json.dumps(figures).encode())
+        if "list-type" in asked:
+            return _response(200, self._listed(url.path, asked))
         if method == "POST" and "uploads" in asked:
             name = str(next(self._numbers))
             self.parts[name] = 0
@@ -52,6 +57,17 @@ class Bucket:
         self.sizes[url.path] = whole
         body = _xml("CompleteMultipartUploadResult", "ETag", '"whole"') if upload else b""
         return _response(200, body, b'ETag: "whole"\r\n')
+
+    def _listed(self, bucket: str, asked: dict[str, list[str]]) -> bytes:
+        prefix, after = asked["prefix"][0], asked.get("start-after", [""])[0]
+        names = (unquote(path).removeprefix(f"{bucket}/") for path in self.sizes)
+        found = sorted(name for name in names if name.startswith(prefix) and name > after)
+        rows = "".join(
+            f"<Contents><Key>{name}</Key><ETag>whole</ETag></Contents>" for name in found[:PAGE]
+        )
+        more = str(len(found) > PAGE).lower()
+        text = f"<IsTruncated>{more}</IsTruncated>{rows}"
+        return f"<ListBucketResult>{text}</ListBucketResult>".encode()
 
 
 def _xml(root: str, name: str, value: str) -> bytes:

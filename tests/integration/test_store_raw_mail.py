@@ -1,15 +1,19 @@
 """Raw mail: written once, whatever its size; keys of others are no keys."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.mailboxes import OTHER, TENANT
 
 from ablage.errors import NotFound
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.wire import PIECE_BYTES
-from ablage.store.raw_mail import RawKey, RawMetadata, parse_key
+from ablage.store.raw_mail import NOT_STORED, PAGES, RawKey, RawMail, RawMetadata, parse_key
 from ablage.store.storage import Storage
 from ablage.tenancy import TenantId
 
@@ -111,6 +115,68 @@ def test_a_mail_that_is_not_there_is_missing(aws: Storage) -> None:
         aws.raw.get(KEY)
 
     assert missing.value.code == "raw_missing"
+
+
+def test_what_is_stored_is_told_whatever_its_digits(aws: Storage) -> None:
+    there = {5, 9, 10, 42, 95, 99, 100, 421, 950, 999, 1000, 9999, 10000}
+    others = [replace(KEY, uidvalidity=8), replace(KEY, tenant=OTHER), replace(KEY, uid=77)]
+    for key in [*(replace(KEY, uid=uid) for uid in there), *others[:2]]:
+        aws.raw.put(key, b"m", METADATA)
+
+    for low, high in [(1, 9), (6, 9), (10, 99), (8, 1000), (11, 41), (95, 105), (9999, 9999)]:
+        asked = [replace(KEY, uid=uid) for uid in range(low, high + 1)]
+        told = aws.raw.stored(asked)
+        assert sorted(key.uid for key in told) == sorted(there & set(range(low, high + 1)))
+    assert aws.raw.stored([*others, KEY]) == {*others[:2], KEY}
+    assert aws.raw.stored([]) == set()
+
+
+class Pages:
+    """A bucket's listing, `size` keys a page."""
+
+    def __init__(self, names: Iterable[str], size: int) -> None:
+        self._names = sorted(names)
+        self._size = size
+        self.calls = 0
+
+    def list_objects_v2(self, *, Prefix: str, StartAfter: str, **_: str) -> dict[str, Any]:  # noqa: N803  boto's names
+        self.calls += 1
+        found = [name for name in self._names if name.startswith(Prefix) and name > StartAfter]
+        page = [{"Key": name, "ETag": "e"} for name in found[: self._size]]
+        return {"Contents": page, "IsTruncated": len(page) < len(found)}
+
+
+@given(
+    st.sets(st.integers(min_value=1, max_value=3000), max_size=40),
+    st.integers(min_value=1, max_value=3000),
+    st.integers(min_value=1, max_value=60),
+)
+def test_pages_are_read_to_the_last_name_asked_for(there: set[int], low: int, count: int) -> None:
+    pages = Pages([replace(KEY, uid=uid).text for uid in there], 30)
+    asked = [replace(KEY, uid=uid) for uid in range(low, low + count)]
+
+    told = RawMail(pages, "raw").stored(asked)
+
+    assert {key.uid for key in told} == there & set(range(low, low + count))
+
+
+def test_a_listing_that_goes_on_and_on_is_given_up() -> None:
+    pages = Pages([replace(KEY, uid=uid).text for uid in range(1, 2000)], 10)
+
+    told = RawMail(pages, "raw").stored([replace(KEY, uid=11), replace(KEY, uid=99)])
+
+    assert pages.calls == PAGES
+    assert {key.uid for key in told} == {11}
+
+
+def test_the_etag_is_that_of_what_is_there(aws: Storage) -> None:
+    assert aws.raw.etag(KEY) == ""
+
+    aws.raw.put(replace(KEY, uid=421), b"another", METADATA)
+    aws.raw.put(KEY, b"header", replace(METADATA, body=NOT_STORED))
+
+    assert aws.raw.put(KEY, b"whole", METADATA, over=aws.raw.etag(KEY))
+    assert aws.raw.get(KEY)[0] == b"whole"
 
 
 def test_odd_flags_are_left_out_and_many_are_cut() -> None:

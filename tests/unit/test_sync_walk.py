@@ -17,7 +17,7 @@ from ablage.mailbox.status import Listed
 from ablage.mailbox.windows import Choose
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
-from sync.walk import AHEAD_BYTES, COMMIT_BYTES, WINDOW_BYTES, Slice, Walk
+from sync.walk import AHEAD_BYTES, COMMIT_BYTES, KEPT_BYTES, WINDOW_BYTES, Slice, Walk
 
 
 @dataclass
@@ -177,6 +177,57 @@ def test_little_is_read_and_not_yet_behind_the_cursor(lag: int, size: int) -> No
 
     assert most[0] <= AHEAD_BYTES + size
     assert walked.edge == 199
+
+
+@given(st.integers(min_value=0, max_value=100), st.integers(min_value=1, max_value=1_500_000))
+def test_where_s3_is_asked_little_is_read_and_not_stored(lag: int, size: int) -> None:
+    uids = list(range(1, 200))
+    deposit = FakeDeposit(lag)
+    walked = walk(FakeSession(uids, size=size), deposit, is_kept=True)
+    most, behind = [0], [0]
+    written = [0]
+    put = deposit.put
+
+    def note(mail: Fetched) -> None:
+        put(mail)
+        most[0] = max(most[0], deposit.read - len(deposit.stored) * size)
+        behind[0] = max(behind[0], (len(deposit.stored) - written[0]) * size)
+
+    deposit.put = note  # type: ignore[method-assign]  a fake of this file
+
+    def commit() -> None:
+        written[0] = walked.edge
+
+    walked.run(uids, commit)
+
+    assert most[0] <= AHEAD_BYTES + size
+    assert behind[0] <= KEPT_BYTES + AHEAD_BYTES + size
+    assert walked.edge == written[0] == 199
+
+
+def test_where_s3_is_asked_commits_are_rarer() -> None:
+    committed: list[int] = []
+    size = KEPT_BYTES // 4
+    walked = walk(FakeSession(list(range(1, 11)), size=size), FakeDeposit(), is_kept=True)
+
+    walked.run(list(range(1, 11)), lambda: committed.append(walked.edge))
+
+    assert committed == [4, 8, 10]
+
+
+def test_mails_are_sifted_in_the_order_of_the_walk() -> None:
+    seen: list[list[int]] = []
+
+    def sift(listed: list[Listed]) -> list[Listed]:
+        seen.append([mail.uid for mail in listed])
+        return [mail for mail in listed if mail.uid != 2]
+
+    deposit = FakeDeposit()
+    walked = walk(FakeSession([1, 2, 3]), deposit, sift=sift)
+
+    assert walked.run([3, 2, 1], lambda: None)
+    assert seen == [[3, 2, 1]]
+    assert (sorted(deposit.stored), walked.edge) == ([1, 3], 1)
 
 
 def test_commits_are_no_rarer_than_their_bytes() -> None:

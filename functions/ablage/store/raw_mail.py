@@ -2,8 +2,11 @@
 from."""
 
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import groupby
+from os.path import commonprefix
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,6 +25,7 @@ _FLAG = re.compile(r"[\x21-\x7e]{1,64}")
 FLAGS_BYTES = 1024  # AWS allows 2 KB of user metadata in all
 CONTENT_TYPE = "message/rfc822"
 NOT_STORED = "not_stored"
+PAGES = 4  # of 1,000 keys
 
 
 @dataclass(frozen=True)
@@ -133,16 +137,31 @@ class RawMail:
         """For a mail over SINGLE_PUT_BYTES."""
         return multipart(self._client, self.bucket, key.text, metadata.wire(), CONTENT_TYPE)
 
-    def header_stored(self, key: RawKey) -> str:
-        """The ETag, where a header alone is stored; else empty."""
-        try:
-            answer = self._client.head_object(Bucket=self.bucket, Key=key.text)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-                return ""
-            raise
-        is_header = answer["Metadata"].get("body") == NOT_STORED
-        return str(answer["ETag"]) if is_header else ""
+    def stored(self, keys: Iterable[RawKey]) -> set[RawKey]:
+        """Which of these are there, as far as PAGES pages of S3's listing tell of each run of keys.
+        Raises ClientError."""
+        by_name = {key.text: key for key in keys}
+        runs = groupby(sorted(by_name, key=lambda name: (len(name), name)), key=len)
+        listed = {name for _, run in runs for name in self._listed(list(run))}
+        return {key for name, key in by_name.items() if name in listed}
+
+    def etag(self, key: RawKey) -> str:
+        """Of what is there, as `start` takes it; else empty. Raises ClientError."""
+        return self._listed([key.text]).get(key.text, "")
+
+    def _listed(self, names: Sequence[str]) -> dict[str, str]:
+        """ETags of what is there from the first name to the last, and of others in between: names
+        sort as text, so that 10 to 99 stand among 100 to 999."""
+        last, begin = names[-1], names[0][:-1]
+        prefix = commonprefix([names[0], last])  # noqa: RUF071  of names, not of folders
+        found: dict[str, str] = {}
+        for _ in range(PAGES):
+            page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=begin)
+            found |= {each["Key"]: each["ETag"] for each in page.get("Contents", [])}
+            begin = max(found, default=last)
+            if begin >= last or not page["IsTruncated"]:
+                break
+        return found
 
     def get(self, key: RawKey) -> tuple[bytes, RawMetadata]:
         """Raises NotFound `raw_missing`: expired, or never stored."""
