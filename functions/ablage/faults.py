@@ -35,7 +35,9 @@ class Fault:
     """A row. `codes` are response codes (RFC 5530 and providers' own), `texts` match anywhere in a
     server's text, case-insensitive. A wait is `least` + jitter * min(`most`, `first` * 2^tries)
     seconds; long work also waits `backfill` at least. `settles` seconds old it is `config`: it did
-    not pass by itself. `counts` as a login failure."""
+    not pass by itself. `counts` as a login failure. `reconnects`: a session that was logged in is
+    lost by it, and nothing says that another would be; what refuses, wants patience, or would come
+    again the same never does."""
 
     code: str
     kind: Kind
@@ -288,7 +290,7 @@ TABLE = (
         "renewed; nothing turns verification off.",
         least=HOUR,
     ),
-    Fault("timeout", "transient", "The mail server did not answer in time."),
+    Fault("timeout", "transient", "The mail server did not answer in time.", reconnects=True),
     Fault(
         "server_hung_up",
         "transient",

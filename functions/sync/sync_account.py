@@ -84,26 +84,48 @@ def _with_newer_login(tools: Tools, account: Account) -> Account | None:
     return now if now and now.login_version != account.login_version else None
 
 
+def in_session(tools: Tools, seen: Seen, work: Callable[[Session], T]) -> T:
+    """`work`, and once more in another session where a first one was lost in its midst: what was
+    stored stays stored. Raises AccountFault."""
+    with session_of(tools, seen.account) as session:
+        try:
+            return work(session)
+        except AccountFault as fault:
+            if not _may_reconnect(tools, seen, fault):
+                raise
+    tools.summary.count("reconnects")
+    with session_of(tools, seen.account) as session:
+        return work(session)
+
+
+def _may_reconnect(tools: Tools, seen: Seen, fault: AccountFault) -> bool:
+    """Of a session that was logged in. Not while there is trouble already: the ticks' backoff then
+    says how often a server is logged in to."""
+    is_lost = row_of(fault.code).reconnects and not seen.state.tries
+    has_time = tools.seconds_left() > RECONNECT_SECONDS
+    return is_lost and has_time and not tools.hosts.is_down(seen.account.host)
+
+
 def poll_account(tools: Tools, seen: Seen) -> None:
     """A tick's look. With nothing new nothing is written and no lease taken."""
     with recording(tools, seen):
-        save_state(tools, seen, _reconnecting(tools, lambda: _poll(tools, seen)))
+        state = in_session(tools, seen, lambda session: _poll(tools, seen, session))
+        save_state(tools, seen, state)
 
 
-def _poll(tools: Tools, seen: Seen) -> AccountState:
-    with session_of(tools, seen.account) as session:
-        state = look(tools, seen, session)
-        folders = polled(seen.account, state)
-        told = session.status(folders)
-        is_importing = _keep_importing(tools, seen, folders)
-        changed = changed_folders(seen, told, folders)
-        if is_full_look(seen.account, state, tools.epoch()):
-            others = [folder for folder in folders if folder not in changed]
-            changed += belied(seen, session, others)
-        fetch = Fetch(tools, seen, session, state, told, is_live=True)
-        at = fetch.run(changed) if changed else None
-        if at is not None:
-            leave_more(*_place(tools, seen.account), at)
+def _poll(tools: Tools, seen: Seen, session: Session) -> AccountState:
+    state = look(tools, seen, session)
+    folders = polled(seen.account, state)
+    told = session.status(folders)
+    is_importing = _keep_importing(tools, seen, folders)
+    changed = changed_folders(seen, told, folders)
+    if is_full_look(seen.account, state, tools.epoch()):
+        others = [folder for folder in folders if folder not in changed]
+        changed += belied(seen, session, others)
+    fetch = Fetch(tools, seen, session, state, told, is_live=True)
+    at = fetch.run(changed) if changed else None
+    if at is not None:
+        leave_more(*_place(tools, seen.account), at)
     return settled(fetch.state_after(), has_more=is_importing or at is not None)
 
 
@@ -113,7 +135,7 @@ def sync_more(tools: Tools, seen: Seen) -> None:
     place = _place(tools, seen.account)
     at = None
     with recording(tools, seen):
-        state, at = _reconnecting(tools, lambda: _sync_more(tools, seen))
+        state, at = in_session(tools, seen, lambda session: _sync_more(tools, seen, session))
         save_state(tools, seen, state)
     if at is None:
         drop_more(*place)
@@ -121,26 +143,14 @@ def sync_more(tools: Tools, seen: Seen) -> None:
         leave_more(*place, at)
 
 
-def _sync_more(tools: Tools, seen: Seen) -> tuple[AccountState, int | None]:
+def _sync_more(tools: Tools, seen: Seen, session: Session) -> tuple[AccountState, int | None]:
     """And when (epoch seconds) to go on."""
-    with session_of(tools, seen.account) as session:
-        state = look(tools, seen, session)
-        folders = polled(seen.account, state)
-        told = session.status(folders)
-        fetch = Fetch(tools, seen, session, state, told, is_live=False)
-        at = fetch.run(folders)
+    state = look(tools, seen, session)
+    folders = polled(seen.account, state)
+    told = session.status(folders)
+    fetch = Fetch(tools, seen, session, state, told, is_live=False)
+    at = fetch.run(folders)
     return settled(fetch.state_after(), has_more=at is not None), at
-
-
-def _reconnecting(tools: Tools, work: Callable[[], T]) -> T:
-    """Once more, when a connection was lost and there is time; what was stored stays stored."""
-    try:
-        return work()
-    except AccountFault as fault:
-        if not row_of(fault.code).reconnects or tools.seconds_left() <= RECONNECT_SECONDS:
-            raise
-        tools.summary.count("reconnects")
-        return work()
 
 
 def look(tools: Tools, seen: Seen, session: Session) -> AccountState:

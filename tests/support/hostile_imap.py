@@ -1,6 +1,7 @@
 """A TLS server that says what a script tells it to, and remembers what it was told."""
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -67,6 +68,10 @@ class Talk:
         self._lines.close()
         self._connection.close()
         raise ConnectionError
+
+    def garble(self) -> None:
+        """A record that no key of this connection made."""
+        os.write(self._connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
 
     def close(self) -> None:
         """The script has ended: what was said is heard. `reset` is the abrupt end."""

@@ -115,3 +115,11 @@ def test_a_server_states_how_long_to_wait() -> None:
 def test_only_refusals_of_the_login_count() -> None:
     assert {row.kind for row in TABLE if row.counts} == {"auth"}
     assert not any(row.counts for row in TABLE if row.kind in ("transient", "throttle", "config"))
+
+
+def test_only_a_session_lost_without_a_reason_is_made_anew() -> None:
+    anew = [row for row in TABLE if row.reconnects]
+
+    assert {row.code for row in anew} == {"server_hung_up", "timeout"}
+    assert {row.kind for row in anew} == {"transient"}
+    assert not any(row.codes or row.texts or row.counts for row in anew)

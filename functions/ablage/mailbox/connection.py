@@ -24,6 +24,7 @@ SILENCE_SECONDS = 20.0  # without a single byte
 SESSION_BYTES = 512 * 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024  # a SEARCH answer of 700,000 UIDs
 LITERAL_BYTES = 64 * 1024  # literals that are no mail: names, texts
+LOST = "server_hung_up"  # behind the handshake a bad record says nothing of the certificate
 
 _NO_TAG = re.compile(rb"(?!)(?P<tag>)(?P<type>)(?P<data>)")
 
@@ -107,7 +108,7 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
         self.capabilities = ("IMAP4REV1", *self.greeted)
 
     def send(self, data: Any) -> None:
-        with translated():
+        with translated(broken=LOST):
             self._tls.sendall(data)
 
     def readline(self) -> bytes:
@@ -129,7 +130,7 @@ class GuardedIMAP4(imaplib.IMAP4_SSL):
 
     def _receive(self, into: memoryview) -> int:
         """Within the session's bounds."""
-        with translated():
+        with translated(broken=LOST):
             size = self._tls.recv_into(into)
         if not size:
             raise fault("server_hung_up")

@@ -12,14 +12,15 @@ __all__ = ["fault", "outage", "recognised", "translated"]
 
 
 @contextmanager
-def translated(lost: str = "server_hung_up") -> Iterator[None]:
-    """`lost`: the code of a plain OSError here.
+def translated(lost: str = "server_hung_up", broken: str = "tls_failed") -> Iterator[None]:
+    """`lost`: the code of a plain OSError here; `broken`: of TLS that is not as it must be.
 
     The causes are cut off (`from None`): their texts hold what the server or the user typed."""
     try:
         yield
     except ssl.SSLError as error:
-        raise fault(_tls_code(error)) from None
+        is_cut = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+        raise fault("server_hung_up" if is_cut else broken) from None
     except TimeoutError:
         raise fault("timeout") from None
     except socket.gaierror:
@@ -30,9 +31,3 @@ def translated(lost: str = "server_hung_up") -> Iterator[None]:
         raise fault("server_hung_up") from None
     except (imaplib.IMAP4.error, UnicodeError):  # imaplib decodes capabilities as ASCII
         raise fault("protocol_error") from None
-
-
-def _tls_code(error: ssl.SSLError) -> str:
-    """A record cut short is a lost connection, not a certificate's fault."""
-    lost = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-    return "server_hung_up" if isinstance(error, lost) else "tls_failed"
