@@ -281,6 +281,10 @@ class _Copies:
     def underway(self) -> int:
         return self._deposit.underway
 
+    @property
+    def unsent(self) -> int:
+        return self._deposit.unsent
+
     def put(self, mail: Fetched) -> None:
         self._deposit.put(mail)
 

@@ -96,6 +96,11 @@ class Deposit:
     def underway(self) -> int:
         return len(self._held) + len(self._outcomes)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that S3 would not get if the process ended now."""
+        return self._puts.unsent
+
     def put(self, mail: Fetched) -> None:
         """Waits for room; a stream is read to its end. Raises AccountFault when its session broke
         before that: then nothing of it is kept."""

@@ -7,7 +7,7 @@ settled   x   x   .   x            `edge` is 12: the longest prefix without a ga
 
 What is asked for, or read and not yet safe, is at most WINDOW_BYTES: so much is fetched again after
 a kill. A mail is safe once a cursor behind it is written, or, where S3 is asked what it has before
-anything is fetched (`sync.kept`), once it is settled."""
+anything is fetched (`sync.kept`), once it is sent to S3."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,9 +27,9 @@ from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
 WINDOW_BYTES = 15 * 512 * 1024  # with TLS round it and what is listed again, 8 MiB
-AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet safe
+AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024
-KEPT_BYTES = 32 * 1024 * 1024  # a cursor is behind, where what is settled is safe
+KEPT_BYTES = 32 * 1024 * 1024  # the same, where S3 is asked
 COMMIT_SECONDS = 2.0
 
 
@@ -68,6 +68,8 @@ class Takes(Protocol):
 
     @property
     def underway(self) -> int: ...
+    @property
+    def unsent(self) -> int: ...
     def put(self, mail: Fetched) -> None: ...
     def settled(self, *, wait: bool = False) -> list[Settled]: ...
     def abandon(self) -> None: ...
@@ -102,8 +104,8 @@ class Walk:
     _open: list[int] = field(default_factory=list)
     _done: set[int] = field(default_factory=set)  # of those open
     _sizes: dict[int, int] = field(default_factory=dict)
-    _ahead: int = 0  # bytes read and not yet safe
-    _behind: int = 0  # bytes a commit would put behind the cursor
+    _ahead: int = 0  # bytes read and not yet behind a written cursor
+    _behind: int = 0  # of these, bytes a commit would put there
     _committed: float = 0.0
     _writing: "Future[None] | None" = None
     _written: int = 0  # bytes the commit that runs aside puts behind the cursor
@@ -148,8 +150,8 @@ class Walk:
             self._take(result)
             self._settle(self.deposit.settled())
             self._commit_when_due(commit)
-            while self._ahead > AHEAD_BYTES and (self.deposit.underway or self._writing):
-                if self._writing and not self.is_kept:
+            while self._is_far_ahead() and (self.deposit.underway or self._writing):
+                if self._writing:
                     self._end_commit()
                 else:
                     self._settle(self.deposit.settled(wait=True))
@@ -177,7 +179,10 @@ class Walk:
         return self.since is None or mail.received_at is None or mail.received_at >= self.since
 
     def _flight_room(self) -> int:
-        return WINDOW_BYTES - self._ahead
+        return WINDOW_BYTES - (self.deposit.unsent if self.is_kept else self._ahead)
+
+    def _is_far_ahead(self) -> bool:
+        return not self.is_kept and self._ahead > AHEAD_BYTES
 
     def _take(self, result: Result) -> None:
         if isinstance(result, Fetched):
@@ -212,8 +217,6 @@ class Walk:
         for mail in settled:
             self.ran.stored += mail.is_new
             self.ran.already += not mail.is_new
-            if self.is_kept:
-                self._ahead -= self._sizes.get(mail.uid, 0)
             self._finish({mail.uid})
 
     def _finish(self, uids: set[int]) -> None:
@@ -242,25 +245,19 @@ class Walk:
         self._writing = self.aside(commit)
 
     def _is_much(self) -> bool:
-        if self.is_kept:
-            return self._behind >= KEPT_BYTES
-        return self._behind >= COMMIT_BYTES or (self._ahead > AHEAD_BYTES and self._behind > 0)
+        least = KEPT_BYTES if self.is_kept else COMMIT_BYTES
+        return self._behind >= least or (self._is_far_ahead() and self._behind > 0)
 
     def _end_commit(self) -> None:
         """Raises what the commit raised."""
         if self._writing:
             writing, self._writing = self._writing, None
             writing.result()
-            self._is_behind(self._written)
+            self._ahead -= self._written
 
     def _commit(self, commit: Callable[[], None]) -> None:
         self._end_commit()
         commit()
-        self._is_behind(self._behind)
+        self._ahead -= self._behind
         self._behind = 0
         self._committed = self.share.clock()
-
-    def _is_behind(self, size: int) -> None:
-        """So many bytes more are behind a written cursor."""
-        if not self.is_kept:
-            self._ahead -= size

@@ -222,6 +222,41 @@ def test_abandoned_it_ends_with_the_attempt_and_that_with_its_time(
     client.close()
 
 
+def test_what_s3_would_not_get_if_we_ended_now_is_counted() -> None:
+    large, outcomes = bytes(64 * 1024 * 1024), list[Outcome]()
+    with silent() as url:
+        client = boto3.client("s3", endpoint_url=url)
+        puts = Puts(QuickPut(client, "bucket"))
+        puts.start(KEY, large, {}, outcomes.append)  # more than two kernels' buffers
+        puts.start(KEY, BODY, {}, outcomes.append)
+        assert puts.unsent == len(large) + len(BODY)
+        while puts.unsent > len(large):
+            puts.pump()
+    puts.abandon()
+
+    assert puts.unsent == 0
+    assert len(outcomes) == 2
+    client.close()
+
+
+def test_what_is_sent_again_is_unsent_until_then(start: StartSink) -> None:
+    sink, outcomes = start((503, "SlowDown")), list[Outcome]()
+    client = boto3.client("s3", endpoint_url=sink.url)
+    quick = QuickPut(client, "bucket")
+    puts = Puts(quick)
+    puts.start(KEY, BODY, {}, outcomes.append)
+    while puts.unsent:
+        puts.pump()
+    while not puts.unsent:
+        puts.pump()
+
+    assert len(sink.taken) == 1
+    puts.finish()
+    assert (puts.unsent, outcomes) == (0, [True])
+    quick.close()
+    client.close()
+
+
 @contextmanager
 def silent() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:

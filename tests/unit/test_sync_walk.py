@@ -65,6 +65,10 @@ class FakeDeposit:
     def underway(self) -> int:
         return len(self._under)
 
+    @property
+    def unsent(self) -> int:
+        return 0
+
     def put(self, mail: Fetched) -> None:
         self.read += mail.size
         self._under.append(Settled(mail.uid, mail.size, is_new=True))
@@ -179,30 +183,34 @@ def test_little_is_read_and_not_yet_behind_the_cursor(lag: int, size: int) -> No
     assert walked.edge == 199
 
 
-@given(st.integers(min_value=0, max_value=100), st.integers(min_value=1, max_value=1_500_000))
-def test_where_s3_is_asked_little_is_read_and_not_stored(lag: int, size: int) -> None:
-    uids = list(range(1, 200))
-    deposit = FakeDeposit(lag)
-    walked = walk(FakeSession(uids, size=size), deposit, is_kept=True)
-    most, behind = [0], [0]
-    written = [0]
-    put = deposit.put
+@given(st.integers(min_value=0, max_value=3 * WINDOW_BYTES))
+def test_where_s3_is_asked_what_is_not_sent_takes_room(unsent: int) -> None:
+    rooms: list[int] = []
 
-    def note(mail: Fetched) -> None:
-        put(mail)
-        most[0] = max(most[0], deposit.read - len(deposit.stored) * size)
-        behind[0] = max(behind[0], (len(deposit.stored) - written[0]) * size)
+    class Watched(FakeSession):
+        def fetch(
+            self,
+            uids: Sequence[int],
+            choose: Choose,
+            should_stop: Callable[[], bool],
+            room: Callable[[], int] = lambda: WINDOW_BYTES,
+        ) -> Iterator[Result]:
+            for result in super().fetch(uids, choose, should_stop):
+                yield result
+                rooms.append(room())
 
-    deposit.put = note  # type: ignore[method-assign]  a fake of this file
+    class Sending(FakeDeposit):
+        unsent = 0
 
-    def commit() -> None:
-        written[0] = walked.edge
+        def put(self, mail: Fetched) -> None:
+            super().put(mail)
+            self.unsent = unsent
 
-    walked.run(uids, commit)
+    session = Watched([1, 2, 3], size=AHEAD_BYTES)
+    walked = walk(session, Sending(lag=9), is_kept=True)
 
-    assert most[0] <= AHEAD_BYTES + size
-    assert behind[0] <= KEPT_BYTES + AHEAD_BYTES + size
-    assert walked.edge == written[0] == 199
+    assert walked.run([1, 2, 3], lambda: None)
+    assert rooms == [WINDOW_BYTES - unsent] * 3
 
 
 def test_where_s3_is_asked_commits_are_rarer() -> None:

@@ -47,6 +47,11 @@ class HttpPut:
         """Another one, perhaps, after each `go_on` until it is connected."""
         return self._sock.fileno()
 
+    @property
+    def is_sent(self) -> bool:
+        """The kernel has it all, and sends it whatever becomes of this process."""
+        return not self._unsent
+
     def close(self) -> None:
         self.is_open = False
         self._sock.close()

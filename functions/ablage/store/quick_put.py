@@ -48,13 +48,14 @@ Then = Callable[[Outcome], None]
 
 @dataclass(slots=True)
 class _Put:
-    """`path` and `head`: as signed for this attempt."""
+    """`path` and `head`: as signed for this attempt, which may be sent whole."""
 
     key: str
     body: bytes
     headers: dict[str, str]
     then: Then
     attempts: int = 0
+    is_sent: bool = False
     path: str = ""
     head: bytes = b""
 
@@ -80,9 +81,11 @@ class QuickPut:
 
 
 class Puts:
-    """Those one thread has underway; nothing happens to them but within its calls."""
+    """Those one thread has underway; nothing happens to them but within its calls. `unsent` bytes
+    of bodies would not reach S3 if the process ended now."""
 
     def __init__(self, quick: QuickPut) -> None:
+        self.unsent = 0
         self._quick = quick
         self._endpoint = quick.endpoint
         self._flying: dict[int, tuple[_Put, HttpPut]] = {}
@@ -108,6 +111,7 @@ class Puts:
             "x-amz-content-sha256": digest.hexdigest(),
             "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
         }
+        self.unsent += len(body)
         self._send(_Put(key, body, headers | condition | sums, then))
 
     def pump(self) -> None:
@@ -122,6 +126,7 @@ class Puts:
     def abandon(self) -> None:
         """Nothing is sent again; what is on its way comes to its end."""
         self._is_over = True
+        self.unsent -= sum(len(put.body) for _, _, put in self._later)
         self._later.clear()
         self.finish()
 
@@ -190,6 +195,7 @@ class Puts:
 
     def _take_off(self, put: _Put) -> None:
         """A connection that S3 closed while it was idle is replaced, which is no attempt."""
+        self._note(put, is_sent=False)
         while True:
             connection = None
             try:
@@ -204,9 +210,14 @@ class Puts:
             return
 
     def _fly(self, put: _Put, connection: HttpPut) -> None:
+        self._note(put, is_sent=connection.is_sent)
         number = connection.fileno()
         self._flying[number] = put, connection
         self._poll.register(number, connection.wants)
+
+    def _note(self, put: _Put, *, is_sent: bool) -> None:
+        self.unsent += (put.is_sent - is_sent) * len(put.body)
+        put.is_sent = is_sent
 
     def _landed(self, number: int) -> None:
         del self._flying[number]
@@ -236,19 +247,24 @@ class Puts:
     def _answered(self, put: _Put, status: int, text: bytes) -> None:
         self._endpoint.received(status)
         if status < 300 or status == 412:
-            put.then(status < 300)
+            self._end(put, status < 300)
             return
         code = _code(text, status)
         if status in _AGAIN_STATUS or code in _AGAIN:
             self._failed(put, _error(code, status))
         else:
-            put.then(_error(code, status))
+            self._end(put, _error(code, status))
+
+    def _end(self, put: _Put, outcome: Outcome) -> None:
+        self._note(put, is_sent=True)
+        put.then(outcome)
 
     def _failed(self, put: _Put, error: Exception) -> None:
         """Again later, while there are attempts."""
         if put.attempts == ATTEMPTS or self._is_over:
-            put.then(error)
+            self._end(put, error)
             return
+        self._note(put, is_sent=False)
         pause = random.uniform(0, min(BACKOFF_SECONDS, 2**put.attempts))  # noqa: S311  jitter
         due = time.monotonic() + pause
         heapq.heappush(self._later, (due, next(self._numbers), put))
