@@ -262,7 +262,7 @@ class FolderFetch:
             alone=cursor.stuck if cursor.stuck in uids else 0,
             room=cursor.room,
             passed=frozenset(problem.uid for problem in cursor.problems),
-            sift=self._not_stored() if self.labels is None else self._by_labels,
+            sift=self._not_stored(uids) if self.labels is None else self._by_labels,
             is_kept=self.labels is None,
             aside=None if self.labels else self.tools.uploads.submit,
         )
@@ -274,8 +274,8 @@ class FolderFetch:
     def _by_labels(self, listed: list[Listed]) -> list[Listed]:
         return sift(self.labels, self.ran, listed)
 
-    def _not_stored(self) -> Callable[[list[Listed]], list[Listed]]:
-        kept = Kept(self.tools.storage.raw, self.place().key)
+    def _not_stored(self, uids: Sequence[int]) -> Callable[[list[Listed]], list[Listed]]:
+        kept = Kept(self.tools.storage.raw, self.place().key, uids, self.tools.uploads.submit)
 
         def sifted(listed: list[Listed]) -> list[Listed]:
             known = kept.known(listed)

@@ -1,5 +1,6 @@
 """Jobs that need the mail server: check a connection, list folders, sync named folders now."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -177,7 +178,7 @@ class SyncJob:
         since = self._since()
         uids = session.new_uids(before["high"], since.date())
         place = Place(self.account, folder, before["uidvalidity"], self.job.job_id, labels)
-        copies = _Copies(self.tools, session, place)
+        copies = _Copies(self.tools, session, place, uids)
         ran = FolderRun(folder.folder_id, before["uidvalidity"])
         walk = Walk(
             *(session, share, copies, ran, before["high"]),
@@ -259,11 +260,13 @@ def _after(before: Progress, walk: Walk, copies: "_Copies") -> Progress:
 class _Copies:
     """Deposits copies for a job and counts them, stored now or before."""
 
-    def __init__(self, tools: Tools, session: Session, place: Place) -> None:
+    def __init__(self, tools: Tools, session: Session, place: Place, uids: Sequence[int]) -> None:
         self._tools = tools
         self._place = place
         self._deposit = deposit_in(tools, session, place)
-        self._kept = Kept(tools.storage.raw, place.key, looks_on=True)
+        raw, submit = tools.storage.raw, tools.uploads.submit
+        kept = place.labels or Kept(raw, place.key, uids, submit, looks_on=True)
+        self._known: Callable[[list[Listed]], set[int]] = kept.known
         self._again: list[dict[str, Any]] = []
         self._ahead: set[int] = set()
         self._counted = 0
@@ -272,7 +275,7 @@ class _Copies:
         """Those to be downloaded; of a Gmail mailbox some are stored under another folder."""
         labels = self._place.labels
         wanted = labels.wanted(listed) if labels else listed
-        known = labels.known(wanted) if labels else self._kept.known(wanted)
+        known = self._known(wanted)
         for uid in known:
             self._meet_again(uid)
         return [mail for mail in wanted if mail.uid not in known]
