@@ -43,7 +43,8 @@ DAY_MINUTES = 24 * 60
 LIVE_RESERVE = 4  # one part in so many of a day's bytes is kept for new mail
 
 T = TypeVar("T")
-Told = Mapping[str, FolderStatus]  # by folder id
+Told = dict[str, FolderStatus]  # by folder id
+Folders = tuple[Folder, ...]
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ def poll_account(tools: Tools, seen: Seen) -> None:
 
 
 def _poll(tools: Tools, seen: Seen, session: Session) -> AccountState:
-    state = look(tools, seen, session)
-    folders = polled(seen.account, state)
-    told = session.status(folders)
+    state, folders, told = look(tools, seen, session)
     is_importing = _keep_importing(tools, seen, folders)
     changed = changed_folders(seen, told, folders)
     if is_full_look(seen.account, state, tools.epoch()):
@@ -145,20 +144,33 @@ def sync_more(tools: Tools, seen: Seen) -> None:
 
 def _sync_more(tools: Tools, seen: Seen, session: Session) -> tuple[AccountState, int | None]:
     """And when (epoch seconds) to go on."""
-    state = look(tools, seen, session)
-    folders = polled(seen.account, state)
-    told = session.status(folders)
+    state, folders, told = look(tools, seen, session)
     fetch = Fetch(tools, seen, session, state, told, is_live=False)
     at = fetch.run(folders)
     return settled(fetch.state_after(), has_more=at is not None), at
 
 
-def look(tools: Tools, seen: Seen, session: Session) -> AccountState:
-    """The state a good look leaves; folders are listed on the first look and every six hours."""
+def look(tools: Tools, seen: Seen, session: Session) -> tuple[AccountState, Folders, Told]:
+    """The state a good look leaves, the folders that are polled, and what is told of them. All
+    folders are listed on the first look and every six hours; what that tells is not asked again."""
     state, now = seen.state, tools.time()
+    told: Told = {}
     if state.folders and not is_check_due(state, now):
-        return healthy(state, state.folders, now)
-    return healthy(replace(state, gmail=session.is_gmail), session.folders(), now)
+        state = healthy(state, state.folders, now)
+    else:
+        listed = session.folders()
+        told = {folder.folder_id: status for folder in listed if (status := status_in(folder))}
+        state = healthy(replace(state, gmail=session.is_gmail), listed, now)
+    folders = polled(seen.account, state)
+    untold = [folder for folder in folders if folder.folder_id not in told]
+    return state, folders, told | (session.status(untold) if untold else {})
+
+
+def status_in(folder: Folder) -> FolderStatus | None:
+    """As a listing tells it; None where it tells no more than the name."""
+    if folder.uidnext is None or folder.messages is None or not folder.uidvalidity:
+        return None
+    return FolderStatus(folder.uidvalidity, folder.uidnext, folder.messages)
 
 
 def changed_folders(seen: Seen, told: Told, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:

@@ -41,6 +41,44 @@ def test_an_idle_look_is_cheap_where_only_status_tells_uidnext(
     assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3, 4]
 
 
+def test_what_a_listing_tells_is_not_asked_again(aws: Storage, hostile: Hostile) -> None:
+    asked: list[bytes] = []
+
+    def hook(talk: Talk, command: bytes) -> bool:
+        asked.append(command.split()[0])
+        return False
+
+    server = hostile(inbox(lambda: 3, hook))
+    account = connect_mailbox(aws, server, "u@example.com")
+
+    poll_once(tools_for(aws, server), account)
+    assert asked.count(b"STATUS") == 1
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3]
+
+    poll_once(tools_for(aws, server), account)
+    assert asked.count(b"LIST") == 1
+    assert asked.count(b"STATUS") == 2
+
+
+def test_a_folder_whose_counts_are_not_listed_is_asked_for(aws: Storage, hostile: Hostile) -> None:
+    asked: list[bytes] = []
+
+    def hook(talk: Talk, command: bytes) -> bool:
+        asked.append(command.split()[0])
+        if asked[-1] == b"STATUS" and asked.count(b"STATUS") == 1:
+            talk.ok()
+            return True
+        return False
+
+    server = hostile(inbox(lambda: 3, hook))
+    account = connect_mailbox(aws, server, "u@example.com")
+
+    poll_once(tools_for(aws, server), account)
+
+    assert asked.count(b"STATUS") == 2
+    assert sorted(key.uid for key in keys_of(aws)) == [1, 2, 3]
+
+
 def test_a_cursor_lost_in_flight_ends_the_session_and_leaves_the_rest(
     aws: Storage, hostile: Hostile
 ) -> None:
