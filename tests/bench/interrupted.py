@@ -7,8 +7,8 @@ from typing import Any
 from infra.local import dovecot
 from tests.bench.lab import (
     NO_DOVECOT,
-    ROUNDS,
     USER,
+    Lab,
     Process,
     Reached,
     at_most,
@@ -19,31 +19,37 @@ from tests.bench.lab import (
 from tests.bench.whole import Cloud, cloud, connected
 
 AGAIN_MIB = 8
+KILLS = 8
+ROUND_TRIPS_MS = (0, 40)
 LATER = 600  # seconds: the dead worker's lease is over
 SEED = 20261126
 
 
 def interrupted() -> dict[str, Any]:
     """Bytes the server sent beyond those of a run that nothing interrupts, as the proxy counted
-    them: in flight, queued for S3, or stored and not yet behind the cursor."""
+    them: in flight, or read and not yet sent to S3."""
     if dovecot.executable() is None:
         return {"fetched_again_after_a_kill": NO_DOVECOT}
+    with lab() as where:
+        return {
+            "fetched_again_after_a_kill": {
+                f"round_trip_{delay}_ms": _report(where, delay) for delay in ROUND_TRIPS_MS
+            }
+        }
+
+
+def _report(where: Lab, delay: int) -> dict[str, Any]:
     random = Random(SEED)
-    with lab() as where, where.proxy(0) as (proxy, reached), cloud() as at:
+    with where.proxy(delay) as (proxy, reached), cloud() as at:
         size = where.mailboxes[USER][1]
         calm = client("work", connected(reached, "calm"), at.environment | reached.environment)
         whole = sum(each["down"] for each in proxy.told(calm["turns"]))
         kills = []
-        for number in range(ROUNDS):
+        for number in range(KILLS):
             share = random.uniform(0.1, 0.9)
             down = _killed(at, proxy, reached, f"box{number}", int(size * (number + 1 + share)))
             kills.append({"killed_at": round(share, 2), "mib": (down - whole) / 2**20})
-    return {
-        "fetched_again_after_a_kill": {
-            "kills": kills,
-            "mib": at_most(max(kill["mib"] for kill in kills), AGAIN_MIB),
-        }
-    }
+    return {"kills": kills, "mib": at_most(max(kill["mib"] for kill in kills), AGAIN_MIB)}
 
 
 def _killed(at: Cloud, proxy: Process, reached: Reached, account: str, stored: int) -> int:
