@@ -310,6 +310,13 @@ TABLE = (
         "Report it, with the server's make.",
     ),
     Fault(
+        "our_outage",
+        "ours",
+        "Our own service is disturbed: the mailbox is well, and is not read.",
+        "Nothing; what came meanwhile is read as soon as it is over.",
+        most=5 * MINUTE,
+    ),
+    Fault(
         "mail_unreadable",
         "message",
         "The mail server lists mail but does not hand it out.",

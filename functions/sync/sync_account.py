@@ -2,20 +2,21 @@
 never an exception."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 from zlib import crc32
 
+from ablage import faults
 from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
-from ablage.faults import row_of
 from ablage.folder_modes import polled
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.session import Session, open_session
 from ablage.store.accounts import get_account, write_state
+from ablage.store.aws import OUTAGES
 from ablage.store.cursors import (
     Cursor,
     Lease,
@@ -102,7 +103,7 @@ def in_session(tools: Tools, seen: Seen, work: Callable[[Session], T]) -> T:
 def _may_reconnect(tools: Tools, seen: Seen, fault: AccountFault) -> bool:
     """Of a session that was logged in. Not while there is trouble already: the ticks' backoff then
     says how often a server is logged in to."""
-    is_lost = row_of(fault.code).reconnects and not seen.state.tries
+    is_lost = faults.row_of(fault.code).reconnects and not seen.state.tries
     has_time = tools.seconds_left() > RECONNECT_SECONDS
     return is_lost and has_time and not tools.hosts.is_down(seen.account.host)
 
@@ -343,16 +344,24 @@ class Fetch:
 
 @contextmanager
 def recording(tools: Tools, seen: Seen) -> Iterator[None]:
-    """An AccountFault becomes the account's state."""
+    """An AccountFault becomes the account's state, and so does what AWS raises: it goes on to
+    whoever answers for the message, for it is an alarm too."""
     host = seen.account.host
     try:
         yield
         tools.hosts.note(host, None)
-    except AccountFault as fault:
-        tools.hosts.note(host, fault.code)
-        tools.summary.count(f"fault_{fault.code}")
-        state = faulty(seen.state, seen.account, fault, tools.time(), tools.jitter())
-        save_state(tools, seen, state)
+    except AccountFault as told:
+        tools.hosts.note(host, told.code)
+        _save_fault(tools, seen, told)
+    except OUTAGES:
+        with suppress(*OUTAGES):
+            _save_fault(tools, seen, faults.fault("our_outage"))
+        raise
+
+
+def _save_fault(tools: Tools, seen: Seen, told: AccountFault) -> None:
+    tools.summary.count(f"fault_{told.code}")
+    save_state(tools, seen, faulty(seen.state, seen.account, told, tools.time(), tools.jitter()))
 
 
 def save_state(tools: Tools, seen: Seen, state: AccountState) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 import botocore.session
@@ -98,6 +99,9 @@ class _Provider:
         return ActingCredentials(self._own)
 
 
+OUTAGES = (BotoCoreError, ClientError, HTTPException, OSError)
+"""What calls to AWS raise, those of our own PUTs too, when it refuses them or cannot be reached."""
+
 _PASSING_CODES = frozenset(
     {
         "InternalServerError",
@@ -114,9 +118,11 @@ _PASSING_CODES = frozenset(
 
 
 def will_pass(error: Exception) -> bool:
-    """Whether the same call may succeed a little later: throttled, hung up, out of reach."""
+    """Whether the same call may succeed a little later: throttled, hung up, out of reach, broken on
+    the other side."""
     if isinstance(error, ClientError):
-        return error.response.get("Error", {}).get("Code") in _PASSING_CODES
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING_CODES
     return isinstance(error, (HTTPClientError, Unreachable, ConnectionError, TimeoutError))
 
 
