@@ -6,12 +6,13 @@ from typing import Any
 
 from botocore import useragent
 from botocore.auth import SigV4Auth
+from infra.local.moto_requests import speed_up_requests
 from infra.local.moto_tables import put, speed_up_tables
 from moto import backend_index
-from moto.core import responses, utils
+from moto.core import models, responses, utils
 from moto.core.base_backend import BaseBackend
-from moto.core.serialize import BaseJSONSerializer
 from moto.moto_api._internal.moto_random import MotoRandom
+from moto.sqs import models as sqs
 
 OURS = {"dynamodb", "sqs", "s3", "kms"}
 
@@ -19,19 +20,20 @@ OURS = {"dynamodb", "sqs", "s3", "kms"}
 @functools.cache
 def speed_up() -> None:
     """Tries the address patterns of our services before the 170 others; reads a class's method
-    names and addresses and cleans each word of a user agent once; computes no signature that
-    nobody checks; and serialises the members an attribute value has, not every name it might
-    have."""
+    names and addresses, transforms a name and cleans each word of a user agent once; computes no
+    signature that nobody checks; and answers botocore alone, not the `requests` library too."""
     speed_up_tables()
     backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in OURS)
     put(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))
     clean = useragent.sanitize_user_agent_string_component
     put(useragent, "sanitize_user_agent_string_component", functools.cache(clean))
     put(BaseBackend, "urls", property(functools.cache(vars(BaseBackend)["urls"].fget)))
-    put(responses, "camelcase_to_underscores", functools.cache(utils.camelcase_to_underscores))
+    for place in (responses, sqs):
+        put(place, "camelcase_to_underscores", functools.cache(utils.camelcase_to_underscores))
+    put(models, "RESPONSES_METHODS", ())
     put(MotoRandom, "get_random_string", _random_string)
     _leave_unsigned()
-    _serialise_members_there()
+    speed_up_requests()
 
 
 def _random_string(
@@ -55,20 +57,3 @@ def _leave_unsigned() -> None:
         request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}/aws4_request"
 
     put(SigV4Auth, "add_auth", name_signer)
-
-
-def _serialise_members_there() -> None:
-    every_member = BaseJSONSerializer._serialize_type_structure
-
-    def members_there(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-        if shape.name != "AttributeValue" or type(value) is not dict:
-            every_member(self, serialized, value, shape, key)
-            return
-        wrapper = self.MAP_TYPE()
-        for name, member in value.items():
-            if member is not None and name in shape.members:
-                shape.members[name].parent = shape
-                self._serialize(wrapper, member, shape.members[name], name)
-        self._default_serialize(serialized, wrapper, shape, key)
-
-    put(BaseJSONSerializer, "_serialize_type_structure", members_there)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import requests
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from infra.local.aws import REGION, environment
+from moto.core.models import botocore_stubber
 from tests.support.aws import ENVIRONMENT, fresh_aws
 
 _LOCK = threading.Lock()  # moto is not thread-safe
@@ -34,10 +35,11 @@ class _Front(BaseHTTPRequestHandler):
         if len(body) < size:  # its sender was killed
             self.close_connection = True
             return
-        headers = {**dict(self.headers.items()), "Host": host}
+        headers = HeadersDict({**dict(self.headers.items()), "Host": host})
         with _LOCK:
             url = f"https://{host}{self.path}"
-            answer = requests.request(self.command, url, data=body, headers=headers, timeout=30)
+            asked = AWSPreparedRequest(self.command, url, headers, body, stream_output=False)
+            answer = botocore_stubber("before-send", asked)
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():
             if name.lower() not in _DROPPED:

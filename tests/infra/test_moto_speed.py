@@ -42,11 +42,13 @@ def keyed(draw: random.Random) -> dict[str, Any]:
 
 
 def an_item(draw: random.Random) -> dict[str, Any]:
+    deep = {"z": {"BOOL": True}, "y": {"B": b"\xff"}}
     item = keyed(draw) | {
         "n": {"N": str(draw.randrange(5))},
-        "m": {"M": {"x": {"S": "y"}, "deep": {"L": [{"M": {"z": {"BOOL": True}}}]}}},
+        "m": {"M": {"x": {"S": "y"}, "deep": {"L": [{"M": deep}]}}},
         "l": {"L": [{"S": "s"}, {"N": "1.50"}, {"NULL": True}]},
         "b": {"B": draw.randbytes(3)},
+        "bits": {"BS": [b"\x01", b"\x02\xff"]},
         "tags": {"SS": ["a", "\u00e4"]},
         "extra": {"S": "x" * draw.choice((1, 9))},
     }
@@ -161,11 +163,54 @@ def said(client: Any, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         answer = getattr(client, operation)(**asked)
     except client.exceptions.ClientError as error:
         answer = error.response
-    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    return {**answer, "ResponseMetadata": status}
+
+
+def of_queues() -> Iterator[Any]:
+    """What SQS answers, but for what it draws: message ids and receipt handles."""
+    with mock_aws():
+        sqs = boto3.client("sqs")
+        yield said(sqs, "create_queue", {"QueueName": "q", "Attributes": {"DelaySeconds": "0"}})
+        url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+        attributes = {"kind": {"DataType": "String", "StringValue": "\u00e4 = b & c"}}
+        asked = {"QueueUrl": url, "MessageBody": "a=b&c=d", "MessageAttributes": attributes}
+        yield drawn_apart(said(sqs, "send_message", asked))
+        entries = [{"Id": str(n), "MessageBody": "x" * n} for n in range(3)]
+        yield drawn_apart(said(sqs, "send_message_batch", {"QueueUrl": url, "Entries": entries}))
+        asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
+        yield drawn_apart(said(sqs, "receive_message", asked))
+        yield said(sqs, "receive_message", asked)
+        yield said(sqs, "delete_message", {"QueueUrl": url, "ReceiptHandle": "none"})
+        numbers = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        yield said(sqs, "get_queue_attributes", {"QueueUrl": url, "AttributeNames": numbers})
+        yield said(sqs, "get_queue_url", {"QueueName": "none"})
+
+
+def of_keys() -> Iterator[Any]:
+    with mock_aws():
+        kms = boto3.client("kms")
+        key = {"KeyId": kms.create_key()["KeyMetadata"]["KeyId"]}
+        held = {"EncryptionContext": {"of": "one"}}
+        blob = kms.encrypt(**key, **held, Plaintext=b"\x00 secret")["CiphertextBlob"]
+        yield said(kms, "decrypt", {"CiphertextBlob": blob, **held})["Plaintext"]
+        yield said(kms, "decrypt", {"CiphertextBlob": blob})
+        yield said(kms, "describe_key", {"KeyId": "none"})
+
+
+def drawn_apart(answer: Any) -> Any:
+    """Without what is drawn anew each time."""
+    if isinstance(answer, list):
+        return [drawn_apart(each) for each in answer]
+    if not isinstance(answer, dict):
+        return answer
+    drawn = {"MessageId", "ReceiptHandle"}
+    return {name: drawn_apart(each) for name, each in answer.items() if name not in drawn}
 
 
 def written(seed: int) -> str:
-    return json.dumps(list(answers(seed)), default=repr, sort_keys=True)
+    given = [*answers(seed), *of_queues(), *of_keys()]
+    return json.dumps(given, default=repr, sort_keys=True)
 
 
 def test_the_same_calls_have_the_same_answers() -> None:

@@ -10,7 +10,11 @@ from typing import Any
 from infra.local.moto_speed import speed_up
 from moto import mock_aws
 from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+from moto.sqs.models import sqs_backends
 
+ACCOUNT = "123456789012"  # moto's account
+REGION = "eu-central-1"
 QUEUES = {
     "SYNC_QUEUE_URL": "sync",
     "BACKFILL_QUEUE_URL": "backfill",
@@ -20,7 +24,7 @@ QUEUES = {
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": REGION,
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     "AWS_EC2_METADATA_DISABLED": "true",
     "POWERTOOLS_DEV": "false",
@@ -38,7 +42,6 @@ ENVIRONMENT = {
 
 
 SERVICES = ("dynamodb", "s3", "sqs", "kms")
-ACCOUNT = "123456789012"  # moto's account
 _KEYS: dict[str, Any] = {}
 _HOOKS: dict[Any, tuple[Any, Any]] = {}
 
@@ -83,17 +86,16 @@ def _client(service: str) -> Any:
 def create_resources() -> None:
     create_table(_client("dynamodb"))
     for bucket in (ENVIRONMENT["RAW_BUCKET"], ENVIRONMENT["ARCHIVE_BUCKET"]):
-        _client("s3").create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+        s3_backends[ACCOUNT]["aws"].create_bucket(bucket, REGION)
     for variable, name in QUEUES.items():
-        os.environ[variable] = _client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        queue = sqs_backends[ACCOUNT][REGION].create_queue(name)
+        os.environ[variable] = queue.physical_resource_id
     os.environ["SECRETS_KEY_ID"] = _secrets_key()
 
 
 def _secrets_key() -> str:
     """Made once, then put back: moto draws an RSA key for each, up to 0.3 s."""
-    keys = kms_backends[ACCOUNT]["eu-central-1"].keys
+    keys = kms_backends[ACCOUNT][REGION].keys
     if not _KEYS:
         _client("kms").create_key()
         _KEYS.update(keys)

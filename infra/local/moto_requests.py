@@ -1,0 +1,167 @@
+"""moto's way from a request to its method, without what JSON has no use for: it makes a form, a
+query and a WSGI environment of each request, and looks for each member of an answer by five names.
+"""
+
+import base64
+import functools
+from typing import Any
+from urllib.parse import urlparse
+
+from infra.local.moto_tables import put
+from moto import backend_index
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.parse import BaseJSONParser
+from moto.core.serialize import BaseJSONSerializer
+from moto.core.utils import utcnow
+from moto.dynamodb.responses import DynamoHandler
+from moto.kms.responses import KmsResponse
+from moto.sqs.responses import SQSResponse
+from moto.utilities.utils import get_partition
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
+
+SPEAK_JSON = {"dynamodb": DynamoHandler, "sqs": SQSResponse, "kms": KmsResponse}
+TARGET = "X-Amz-Target"  # names the operation where JSON is spoken
+
+
+def speed_up_requests() -> None:
+    _speed_up_json()
+    _speed_up_attribute_values()
+
+
+# ---- requests ------------------------------------------------------------------------------------
+
+
+class Headers(dict[str, str]):
+    """Of a request, by names in any case."""
+
+    def __init__(self, sent: Any) -> None:
+        for name, value in sent.items():
+            self[name.lower()] = value.decode() if isinstance(value, bytes) else value
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+
+class JsonRequest:
+    """What moto asks of a request whose body is JSON."""
+
+    def __init__(self, request: Any) -> None:
+        self.method, self.url, self.data = request.method, request.url, request.body
+        self.headers = Headers(request.headers)
+        self.content_type = self.headers["Content-Type"]
+        self.path = urlparse(self.url).path
+        self.values: dict[str, str] = {}
+
+
+def _speed_up_json() -> None:
+    process = BotocoreStubber.process_request
+
+    def processed(self: Any, request: Any) -> Any:
+        kind = TARGET in request.headers and _kind(request.url)
+        if not kind:
+            return process(self, request)
+        method = kind()
+        try:
+            _set_up(method, JsonRequest(request))
+            return method.call_action()
+        except HTTPException as refused:
+            return refused.code, refused.get_headers(), refused.get_body()
+
+    put(BotocoreStubber, "process_request", processed)
+
+
+@functools.lru_cache(1024)
+def _kind(url: str) -> type[Any] | None:
+    """What answers at an address."""
+    found = (name for name, pattern in backend_index.backend_url_patterns if pattern.match(url))
+    return SPEAK_JSON.get(next(found, ""))
+
+
+def _set_up(method: Any, request: JsonRequest) -> None:
+    """As `BaseResponse.setup_class`."""
+    method.normalized_request, method.headers = request, request.headers
+    method.method, method.uri, method.raw_body = request.method, request.url, request.data
+    method.body = request.data.decode()
+    method.parsed_url = urlparse(request.url)
+    method.path = method.raw_path = request.path
+    method.form_data, method.querystring, method.uri_match = {}, {}, {}
+    method.data = method.querystring
+    method.region = method.get_region_from_url(request, request.url)
+    method.partition = get_partition(method.region)
+    method.is_werkzeug_request = False
+    method.response_headers = {"server": "amazon.com", "date": http_date(utcnow())}
+    if method.automated_parameter_parsing:
+        method.parse_parameters(request)
+    method.access_key = method.get_access_key()
+    method.current_account = method.get_current_account()
+
+
+# ---- DynamoDB's values ---------------------------------------------------------------------------
+
+
+def _speed_up_attribute_values() -> None:
+    read: Any = BaseJSONParser._parse_structure
+    write = BaseJSONSerializer._serialize_type_structure
+
+    def parsed(self: Any, shape: Any, value: Any) -> Any:
+        return _read(value) if shape.name == "AttributeValue" else read(self, shape, value)
+
+    def serialized(self: Any, into: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name == "AttributeValue" and type(value) is dict:
+            self._default_serialize(into, _written(value), shape, key)
+        elif not _are_members(self, value, shape):
+            write(self, into, value, shape, key)
+        else:
+            wrapper = {} if key else into
+            for name, member in value.items():
+                if member is not None:
+                    self._serialize(wrapper, member, shape.members[name], name)
+            if key:
+                self._default_serialize(into, wrapper, shape, key)
+
+    put(BaseJSONParser, "_parse_structure", parsed)
+    put(BaseJSONSerializer, "_serialize_type_structure", serialized)
+
+
+def _are_members(serializer: Any, value: Any, shape: Any) -> bool:
+    """Whether each is there by its own name and no other: a plain answer of DynamoDB's."""
+    return (
+        type(value) is dict
+        and serializer.service_model.service_name == "dynamodb"
+        and not shape.is_document_type
+        and value.keys() <= shape.members.keys()
+    )
+
+
+def _read(value: Any) -> Any:
+    """As JSON has it, but for binary values: those are base64 there."""
+    if not isinstance(value, dict):
+        return value
+    return {kind: _member(_read, base64.b64decode, kind, held) for kind, held in value.items()}
+
+
+def _written(value: dict[str, Any]) -> dict[str, Any]:
+    return {kind: _member(_written, _base64, kind, held) for kind, held in value.items()}
+
+
+def _base64(held: bytes | str) -> str:
+    return base64.b64encode(held.encode() if isinstance(held, str) else held).decode()
+
+
+def _member(of_value: Any, of_bytes: Any, kind: str, held: Any) -> Any:
+    if kind == "M":
+        return {name: of_value(each) for name, each in held.items()}
+    if kind == "L":
+        return [of_value(each) for each in held]
+    if kind == "B":
+        return of_bytes(held)
+    if kind == "BS":
+        return [of_bytes(each) for each in held]
+    return held
