@@ -26,7 +26,7 @@ from sync.kept import Kept
 from sync.labels import Labels, labels_of
 from sync.ledger import write_run
 from sync.plain_jobs import PLAIN_JOBS
-from sync.sync_account import MORE_SECONDS, Seen, keep_pace, save_state, session_of
+from sync.sync_account import MORE_SECONDS, Seen, in_session, keep_pace, save_state
 from sync.tools import Tools
 from sync.uploads import Settled
 from sync.walk import Slice, Walk
@@ -87,24 +87,29 @@ def _fault_of(state: AccountState) -> tuple[str, str]:
 
 
 def _work(tools: Tools, job: Job, seen: Seen) -> None:
-    table = tools.storage.table
     syncing = SyncJob(tools, seen.account, job)
     try:
-        with session_of(tools, seen.account) as session:
-            keep_pace(tools, seen, session)
-            state = _listed(tools, seen, session)
-            is_asked = job.kind == "sync" and not job.progress
-            save_state(tools, seen, watched(state, tools.time()) if is_asked else state)
-            if job.kind == "sync":
-                syncing.run(session, state)
-            else:
-                jobs.finish(table, job.tenant, job.job_id, _result(seen.account, state))
+        in_session(tools, seen, lambda session: _work_in(session, seen, syncing))
     except AccountFault as fault:
         tools.summary.count(f"fault_{fault.code}")
         state = faulty(seen.state, seen.account, fault, tools.time(), tools.jitter())
         save_state(tools, seen, state)
         if _is_final(syncing.job, fault):
-            jobs.fail(table, job.tenant, job.job_id, fault.code, fault.detail)
+            place = tools.storage.table, job.tenant, job.job_id
+            jobs.fail(*place, fault.code, fault.detail)
+
+
+def _work_in(session: Session, seen: Seen, syncing: "SyncJob") -> None:
+    tools, job = syncing.tools, syncing.job
+    keep_pace(tools, seen, session)
+    state = _listed(tools, seen, session)
+    is_asked = job.kind == "sync" and not job.progress
+    save_state(tools, seen, watched(state, tools.time()) if is_asked else state)
+    if job.kind == "sync":
+        syncing.run(session, state)
+    else:
+        table = tools.storage.table
+        jobs.finish(table, job.tenant, job.job_id, _result(seen.account, state))
 
 
 def _is_final(job: Job, fault: AccountFault) -> bool:

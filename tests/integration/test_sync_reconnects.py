@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.hostile_imap import GREETING, HostileImap, Script, Talk
 from tests.support.mailboxes import (
+    TENANT,
     connect_mailbox,
     put_account,
     state_of,
@@ -19,8 +20,11 @@ from tests.support.polling import keys_of, poll_once
 from ablage.accounts import AccountState
 from ablage.faults import TABLE, row_of
 from ablage.mailbox.connection import Bounds
+from ablage.store import jobs
+from ablage.store.jobs import Job
 from ablage.store.storage import Storage
 from sync.hosts import ENOUGH
+from sync.jobs import run_job
 from sync.sync_account import Seen, poll_account
 from sync.tools import Tools
 
@@ -105,6 +109,21 @@ def test_a_lost_session_is_made_once_more_and_goes_on(
     assert (server.connections, logins(server), counts["reconnects"]) == (2, 2, 1)
     state = state_of(aws, account)
     assert (state.status, state.code, state.tries) == ("ok", None, 0)
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_session_of_a_job_is_made_once_more(
+    aws: Storage, hostile: Hostile, how: str
+) -> None:
+    server = hostile(once(LOST[how]))
+    connect_mailbox(aws, server, "u@example.com")
+    tools = quick(aws, server)
+    jobs.create(aws.table, Job(TENANT, "j1", "sync", "box"), tools.epoch())
+
+    run_job(tools, TENANT, "j1")
+
+    job = jobs.get(aws.table, TENANT, "j1")
+    assert (job.total, job.code, server.connections) == (MAILS, None, 2)
 
 
 def ends(status: bytes) -> Act:
