@@ -151,6 +151,8 @@ VALUES: dict[str, Any] = {
     "type": "contact",
     "undo_until": TIME,
     "undone_by": JOB,
+    "waits_for": "day_bytes_used",
+    "waits_until": TIME,
     "until": "2026-11-27T10:00:00Z",
     "types": "EmailFiled,EmailUnfiled",
     "uid": 17,

@@ -1,6 +1,7 @@
 """Jobs that need the mail server: check a connection, list folders, sync named folders now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,13 @@ from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
-from ablage.store import jobs
+from ablage.store import day_bytes, jobs
 from ablage.store.accounts import get_account, get_state
 from ablage.store.cursors import PROBLEM_TRIES
 from ablage.store.jobs import Job
 from ablage.tenancy import TenantId
 from sync.account_state import backfill_waits_until, faulty, healthy, watched
+from sync.day_budget import DAY_BYTES_USED, bytes_left, tomorrow
 from sync.fetch_folder import Place, as_time, deposit_in, since_of
 from sync.folder_run import FolderRun
 from sync.follow import key_uidvalidity, remembering
@@ -67,17 +69,29 @@ def _seen(tools: Tools, job: Job) -> Seen:
 
 
 def _waits(tools: Tools, job: Job, seen: Seen) -> bool:
-    """A check is tried at once, for a person asks. A sync waits as leftover work does; it fails
-    where only another login helps."""
-    until = backfill_waits_until(seen.state, seen.account)
-    if job.kind != "sync" or until <= tools.now():
+    """A check is tried at once, for a person asks. A sync waits as leftover work does, and for
+    another day where this one's bytes are used; it fails where only another login helps."""
+    if job.kind != "sync":
         return False
     place = tools.storage.table, job.tenant, job.job_id
+    until = backfill_waits_until(seen.state, seen.account)
     if until >= NEVER:
         jobs.fail(*place, *_fault_of(seen.state))
+    elif until > tools.now():
+        jobs.yield_job(*place, until, row_of(seen.state.code or "over_quota").code)
+    elif _bytes_left(tools, seen.account) <= 0:
+        tools.summary.count(DAY_BYTES_USED)
+        jobs.yield_job(*place, tomorrow(tools), DAY_BYTES_USED)
     else:
-        jobs.yield_job(*place, until)
+        return False
     return True
+
+
+def _bytes_left(tools: Tools, account: Account) -> int:
+    """What is kept for new mail is for whoever asks, too."""
+    table = tools.storage.table
+    used = day_bytes.get(table, account.tenant, account.account_id, tools.day())
+    return bytes_left(account, used, keeps_reserve=False)
 
 
 def _fault_of(state: AccountState) -> tuple[str, str]:
@@ -154,15 +168,30 @@ class SyncJob:
         """Raises AccountFault, NotFound `folder_not_found`, `folder_missing`, InvalidInput
         `folder_never_synced`."""
         table, job = self.tools.storage.table, self.job
-        share = self.tools.share(MORE_SECONDS)
-        finished = all(
-            self._folder(session, folder, share, labels_of(self.tools, self.account, state, folder))
-            for folder in self._wanted(state)
-        )
+        with self._share() as share:
+            finished = all(
+                self._folder(
+                    session, folder, share, labels_of(self.tools, self.account, state, folder)
+                )
+                for folder in self._wanted(state)
+            )
         if finished:
             jobs.mark_synced(table, self.job)
         else:
             jobs.yield_job(table, job.tenant, job.job_id, self.tools.epoch())
+
+    @contextmanager
+    def _share(self) -> Iterator[Slice]:
+        """Of this worker and of the account's day, to which it counts whatever happens."""
+        tools, account = self.tools, self.account
+        share = tools.share(MORE_SECONDS)
+        share.bytes_left = before = min(share.bytes_left, _bytes_left(tools, account))
+        try:
+            yield share
+        finally:
+            if spent := before - share.bytes_left:
+                place = tools.storage.table, account.tenant, account.account_id
+                day_bytes.add(*place, tools.day(), spent)
 
     def _wanted(self, state: AccountState) -> list[Folder]:
         """As named, or the account's own; the finished ones left out."""

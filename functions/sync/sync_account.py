@@ -4,7 +4,6 @@ never an exception."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TypeVar
 from zlib import crc32
 
@@ -29,6 +28,7 @@ from ablage.store.cursors import (
 from ablage.store.table import ConditionFailed, Table
 from ablage.tenancy import TenantId
 from sync.account_state import faulty, healthy, is_check_due, is_slow, settled, with_news
+from sync.day_budget import DAY_BYTES_USED, bytes_left, tomorrow
 from sync.fetch_folder import FolderFetch
 from sync.follow import Following, remembering
 from sync.labels import labels_of
@@ -41,7 +41,6 @@ LIVE_SECONDS = 20.0  # of fetching within a poll; what is left goes to BackfillQ
 MORE_SECONDS = 60.0
 SLOW_SECONDS = 3600  # one batch at a time, after NO, BAD or a lost connection
 DAY_MINUTES = 24 * 60
-LIVE_RESERVE = 4  # one part in so many of a day's bytes is kept for new mail
 
 T = TypeVar("T")
 Told = dict[str, FolderStatus]  # by folder id
@@ -254,7 +253,7 @@ class Fetch:
         Raises AccountFault. A lost cursor ends it: another worker goes on, and answers we did not
         read are still on the wire."""
         tools, account = self.tools, self.seen.account
-        lease = take_lease(*_place(tools, account), tools.epoch())
+        lease = take_lease(*_place(tools, account), tools.epoch(), tools.day())
         if lease is None:
             tools.summary.count("leased")
             return None
@@ -270,22 +269,20 @@ class Fetch:
             tools.summary.count("cursor_lost")
             return tools.epoch()
         finally:
-            left = self._left(lease, before - share.bytes_left)
-            release_lease(*_place(tools, account), left)
+            release_lease(*_place(tools, account), self._left(lease), before - share.bytes_left)
 
     def _share(self, lease: Lease) -> Slice:
         tools = self.tools
         share = tools.share(LIVE_SECONDS if self.is_live else MORE_SECONDS)
-        budget = provider_of(self.seen.account.host).day_bytes
-        kept = 0 if self.is_live else budget // LIVE_RESERVE
-        share.bytes_left = min(share.bytes_left, budget - kept - lease.bytes_on(tools.day()))
+        left = bytes_left(self.seen.account, lease.day_bytes, keeps_reserve=not self.is_live)
+        share.bytes_left = min(share.bytes_left, left)
         return share
 
     def _run(self, folders: tuple[Folder, ...], lease: Lease, share: Slice) -> int | None:
         tools = self.tools
         if share.bytes_left <= 0:
-            tools.summary.count("day_bytes_used")
-            return self._tomorrow()
+            tools.summary.count(DAY_BYTES_USED)
+            return tomorrow(tools)
         following = Following(tools, self.session, self.seen.account, self.seen.state, share)
         finished = True
         for number, folder in enumerate(folders):
@@ -320,17 +317,12 @@ class Fetch:
             self.has_news |= fetch.has_news
             write_run(self.tools, self.seen.account, fetch.ran, POLL if self.is_live else MORE)
 
-    def _left(self, lease: Lease, spent: int) -> Lease:
+    def _left(self, lease: Lease) -> Lease:
         tools = self.tools
-        day = tools.day()
         slow_until = lease.slow_until
         if self.session.pace.had_trouble:
             slow_until = tools.epoch() + SLOW_SECONDS
-        return replace(lease, day=day, day_bytes=lease.bytes_on(day) + spent, slow_until=slow_until)
-
-    def _tomorrow(self) -> int:
-        midnight = self.tools.time().replace(hour=0, minute=0, second=0)
-        return int((midnight + timedelta(days=1)).timestamp())
+        return replace(lease, day=tools.day(), slow_until=slow_until)
 
     def state_after(self) -> AccountState:
         """What folders had is remembered until moved mail was looked for."""

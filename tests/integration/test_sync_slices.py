@@ -17,11 +17,11 @@ from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 from ablage.accounts import Account, Folder
 from ablage.mailbox.providers import DAY_BYTES
 from ablage.observability import Summary
-from ablage.store import cursors, keys
+from ablage.store import cursors, day_bytes, keys
 from ablage.store.storage import Storage
+from sync.day_budget import LIVE_RESERVE
 from sync.dispatch import dispatch
 from sync.poll import more
-from sync.sync_account import LIVE_RESERVE
 
 Hostile = Callable[[Script], HostileImap]
 SLICES = 200
@@ -163,8 +163,8 @@ def test_a_days_bytes_end_an_import_and_keep_some_for_new_mail(
     noon = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
     lease = cursors.take_lease(aws.table, TENANT, "box", 0)
     assert lease
-    spent = cursors.Lease(lease.fence, "2026-11-26", used)
-    cursors.release_lease(aws.table, TENANT, "box", spent)
+    day_bytes.add(aws.table, TENANT, "box", "2026-11-26", used)
+    cursors.release_lease(aws.table, TENANT, "box", lease)
     cursors.leave_more(aws.table, TENANT, "box", 0)
 
     more(tools_for(aws, server, now=lambda: noon), TENANT, "box")
@@ -176,10 +176,8 @@ def test_a_days_bytes_end_an_import_and_keep_some_for_new_mail(
     item = aws.table.get(keys.more(TENANT, "box"))
     midnight = int(noon) + 12 * 3600
     assert (item is None) if stored else (item and item["due_sk"].startswith(f"{midnight}#"))
-    left = cursors.take_lease(aws.table, TENANT, "box", int(noon))
-    assert left
-    assert left.bytes_on("2026-11-26") > used
-    assert left.bytes_on("2026-11-27") == 0
+    assert day_bytes.get(aws.table, TENANT, "box", "2026-11-26") > used
+    assert day_bytes.get(aws.table, TENANT, "box", "2026-11-27") == 0
 
 
 def test_trouble_slows_the_next_session_down(aws: Storage, hostile: Hostile) -> None:

@@ -12,10 +12,11 @@ The cursor only ever moves over mail that is stored, gone, or recorded as a prob
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
 from ablage.accounts import uidvalidity_in
-from ablage.store import keys
+from ablage.store import day_bytes, keys
 from ablage.store.recent import floor, late, with_shown
 from ablage.store.table import ConditionFailed, Item, Table
 from ablage.tenancy import TenantId
@@ -203,20 +204,19 @@ def move_cursor(
 
 @dataclass(frozen=True)
 class Lease:
-    """`fence` is higher than all before. What the holder leaves to the next one: bytes fetched on
-    `day` (UTC, `YYYY-MM-DD`), and until when (epoch seconds) the server is to be asked for one
-    batch at a time."""
+    """`fence` is higher than all before; `day_bytes` were fetched on `day` (UTC, `YYYY-MM-DD`) when
+    it was taken. Until `slow_until` (epoch seconds) the server is to be asked for one batch at a
+    time."""
 
     fence: int
     day: str = ""
     day_bytes: int = 0
     slow_until: int = 0
 
-    def bytes_on(self, day: str) -> int:
-        return self.day_bytes if self.day == day else 0
 
-
-def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> Lease | None:
+def take_lease(
+    table: Table, tenant: TenantId, account_id: str, now: int, day: str = ""
+) -> Lease | None:
     """None while somebody else holds it."""
     is_free = "attribute_not_exists(held_until) OR held_until < :now"
     try:
@@ -228,32 +228,23 @@ def take_lease(table: Table, tenant: TenantId, account_id: str, now: int) -> Lea
         )
     except ConditionFailed:
         return None
-    return Lease(
-        int(item["fence"]),
-        item.get("day", ""),
-        int(item.get("day_bytes", 0)),
-        int(item.get("slow_until", 0)),
-    )
+    used = day_bytes.counted(item, day)
+    return Lease(int(item["fence"]), day, used, int(item.get("slow_until", 0)))
 
 
-def release_lease(table: Table, tenant: TenantId, account_id: str, lease: Lease) -> None:
-    is_mine = "fence = :fence"
-    try:
-        table.update(
-            keys.lease(tenant, account_id),
-            "SET held_until = :zero, #day = :day, day_bytes = :bytes, slow_until = :slow",
-            condition=is_mine,
-            names={"#day": "day"},
-            values={
-                ":zero": 0,
-                ":fence": lease.fence,
-                ":day": lease.day,
-                ":bytes": lease.day_bytes,
-                ":slow": lease.slow_until,
-            },
-        )
-    except ConditionFailed:
+def release_lease(
+    table: Table, tenant: TenantId, account_id: str, lease: Lease, spent: int = 0
+) -> None:
+    """What the holder leaves: `slow_until`, and `spent` bytes more on `day`. Nothing where a later
+    lease is held."""
+    also, is_mine = "held_until = :zero, slow_until = :slow", "fence = :fence"
+    values = {":zero": 0, ":fence": lease.fence, ":slow": lease.slow_until}
+    place = table, tenant, account_id, lease.day, spent
+    if spent and day_bytes.add_with(*place, also=also, condition=is_mine, values=values):
         return
+    with suppress(ConditionFailed):
+        key = keys.lease(tenant, account_id)
+        table.update(key, f"SET {also}", condition=is_mine, values=values)
 
 
 def more_due_sk(tenant: TenantId, account_id: str, at: int) -> str:

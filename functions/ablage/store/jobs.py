@@ -38,7 +38,8 @@ class Job:
     """`kind` is `check|folders|sync|discover|revoke`, or that of a batch (`ablage.batches`);
     `state` is `queued|running|done|failed`, of a batch also `undone`. `progress` is sync's own:
     folder id -> {uidvalidity, high, count, failed, finished, stuck, stuck_tries}. `attempts` are
-    claims since it last got on. What is below `preview` is of batches alone."""
+    claims since it last got on. Put off until `due_at` (epoch seconds), it `waits_for` what this
+    code names. What is below `preview` is of batches alone."""
 
     tenant: TenantId
     job_id: str
@@ -57,6 +58,8 @@ class Job:
     detail: str | None = None
     progress: dict[str, dict[str, int]] = field(default_factory=dict)
     attempts: int = 0
+    waits_for: str = ""
+    due_at: int = 0
     preview: dict[str, Any] | None = None
     undo_until: str = ""
     undone_by: str = ""
@@ -135,6 +138,8 @@ def _job(tenant: TenantId, job_id: str, item: Item) -> Job:
         detail=item.get("detail"),
         progress=item.get("progress", {}),
         attempts=item.get("attempts", 0),
+        waits_for=item.get("waits_for", ""),
+        due_at=int(item.get("due_sk", "0")[:10]),
         preview=item.get("preview"),
         undo_until=item.get("undo_until", ""),
         undone_by=item.get("undone_by", ""),
@@ -152,7 +157,7 @@ def claim(table: Table, tenant: TenantId, job_id: str, now: int) -> Job | None:
     try:
         item = table.update(
             keys.job(tenant, job_id),
-            "SET due_sk = :ahead, #state = :running ADD attempts :one",
+            "SET due_sk = :ahead, #state = :running REMOVE waits_for ADD attempts :one",
             condition=is_due,
             names={"#state": "state"},
             values={
@@ -188,14 +193,19 @@ def save_progress(table: Table, job: Job) -> bool:
     return True
 
 
-def yield_job(table: Table, tenant: TenantId, job_id: str, now: int) -> None:
-    """Give it back unfinished: served again after everything that has waited longer."""
+def yield_job(
+    table: Table, tenant: TenantId, job_id: str, at: int, waits_for: str | None = None
+) -> None:
+    """Give it back unfinished: served again from `at` on, after everything that has waited
+    longer."""
+    values = {"due_sk": due_sk(tenant, job_id, at)}
+    values |= {"waits_for": waits_for} if waits_for else {}
     try:
         table.update(
             keys.job(tenant, job_id),
-            "SET due_sk = :due_sk",
+            "SET " + ", ".join(f"{name} = :{name}" for name in values),
             condition="attribute_exists(due)",
-            values={":due_sk": due_sk(tenant, job_id, now)},
+            values={f":{name}": value for name, value in values.items()},
         )
     except ConditionFailed:
         return

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from ablage.batches import KINDS
 from ablage.exports import EXPORT
+from ablage.faults import row_of
 from ablage.imports import IMPORT
 from ablage.store import accounts, batches, connections, jobs
 from ablage.store.export_files import ExportFiles
@@ -17,7 +18,7 @@ from ablage.store.jobs import Job
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from api.account_schemas import SyncBody
-from api.clock import utc_text
+from api.clock import epoch_text, utc_text
 from api.folders import check_may_sync
 from api.job_start import start_job
 from api.login_tries import count_check
@@ -29,6 +30,13 @@ from api.visibility import MANAGE, find_viewed_account, sees_all, viewer
 Archive = Annotated[
     Literal["keep", "delete"], Query(description="Whether its archive stays readable.")
 ]
+
+
+ENDED = frozenset({"done", "failed"})
+DAY_BYTES_USED = (
+    "As much of this mailbox was fetched today as its provider is asked for in a day; it goes on "
+    "after midnight UTC."
+)
 
 
 class JobView(BaseModel):
@@ -55,7 +63,13 @@ class JobView(BaseModel):
         "import: lines by what came of them; `warned` counts those with warnings."
     )
     code: str | None = Field(description="Why it failed.")
-    detail: str | None
+    detail: str | None = Field(description="Why it failed, or what it waits for, in words.")
+    waits_for: str | None = Field(
+        None,
+        description="What it waits for before it goes on: `day_bytes_used` (as much as may be in a "
+        "day was fetched of this mailbox), or the `status_code` of its account.",
+    )
+    waits_until: str | None = Field(None, description="It goes on then, or soon after.")
 
 
 @operation("POST", "/v1/accounts/{account}/check", "manage", status=202)
@@ -136,8 +150,17 @@ def job_view(job: Job) -> JobView:
         undone_by=job.undone_by or None,
         result=job.result,
         code=job.code,
-        detail=job.detail,
+        **_waits(job),
     )
+
+
+def _waits(job: Job) -> dict[str, Any]:
+    """`detail` is of a job that failed, or of what it waits for."""
+    if not job.waits_for or job.shown_state in ENDED:
+        return {"detail": job.detail}
+    words = DAY_BYTES_USED if job.waits_for == "day_bytes_used" else row_of(job.waits_for).detail
+    waits = {"waits_for": job.waits_for, "waits_until": epoch_text(job.due_at)}
+    return waits | {"detail": words}
 
 
 def _own_url(job: Job) -> str:
