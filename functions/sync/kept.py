@@ -9,8 +9,7 @@ from ablage.mailbox.status import Listed
 from ablage.store.raw_mail import RawKey, RawMail
 
 LOOK_BYTES = 512 * 1024  # of mail to be fetched: less is rather fetched again than asked for
-LOOK_MAILS = 1000  # a page of S3's listing
-MANY_MAILS = 250  # S3 is asked while the mail server lists them
+LOOK_MAILS = 250  # S3 is asked for at once
 
 Submit = Callable[[Callable[[], set[int]]], "Future[set[int]]"]
 
@@ -18,8 +17,9 @@ Submit = Callable[[Callable[[], set[int]]], "Future[set[int]]"]
 @dataclass
 class Kept:
     """Of a walk over `uids`, in its order; `key` tells where a mail is stored, `submit` works
-    beside. A killed worker leaves mail just beyond its cursor: the first thousand of which none is
-    there end the looking, unless it `looks_on`."""
+    beside: S3 is asked while the mail server lists, where there are many. A killed worker leaves
+    mail just beyond its cursor: LOOK_MAILS of which none is there end the looking, unless it
+    `looks_on`."""
 
     raw: RawMail
     key: Callable[[int], RawKey]
@@ -33,7 +33,7 @@ class Kept:
 
     def __post_init__(self, uids: Sequence[int], submit: Submit) -> None:
         self._left = [uids[at : at + LOOK_MAILS] for at in range(0, len(uids), LOOK_MAILS)][::-1]
-        if len(uids) >= MANY_MAILS:
+        if len(uids) >= LOOK_MAILS:
             self._first = submit(lambda: self._stored(uids[:LOOK_MAILS]))
 
     def known(self, listed: Iterable[Listed]) -> set[int]:

@@ -169,6 +169,15 @@ def test_a_listing_that_goes_on_and_on_is_given_up() -> None:
     assert {key.uid for key in told} == {11}
 
 
+def test_keys_with_more_digits_in_between_are_listed_past() -> None:
+    pages = Pages([replace(KEY, uid=uid).text for uid in range(1, 60_000)], 1000)
+
+    told = RawMail(pages, "raw").stored([replace(KEY, uid=uid) for uid in range(300, 550)])
+
+    assert len(told) == 250
+    assert pages.calls < PAGES
+
+
 def test_the_etag_is_that_of_what_is_there(aws: Storage) -> None:
     assert aws.raw.etag(KEY) == ""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ablage.errors import AccountFault
 from ablage.limits import SINGLE_PUT_BYTES
-from ablage.mailbox.pace import LEAST_SET_BYTES, MOST, Pace
+from ablage.mailbox.pace import LEAST_SET_BYTES, MOST, MOST_AHEAD, Pace
 from ablage.mailbox.pull import (
     BATCH_BYTES,
     BATCH_MAILS,
@@ -108,14 +108,13 @@ def test_batches_are_cut_by_bytes_and_by_number() -> None:
 def test_a_pace_doubles_with_clean_rounds_and_ends_at_one_with_trouble() -> None:
     pace = Pace()
     depths = [pace.depth]
-    for _ in range(2 + 4 + 8 + 8):
+    for _ in range(4 + 8 + 8):
         pace.clean()
         depths.append(pace.depth)
 
-    assert depths[0] == 2
-    assert depths[2] == 4
-    assert depths[6] == 8
-    assert depths[14:] == [MOST] * 9
+    assert depths[0] == 4
+    assert depths[4] == 8
+    assert depths[12:] == [MOST] * 9
     pace.trouble()
     for _ in range(20):
         pace.clean()
@@ -173,7 +172,13 @@ def test_what_cannot_have_reached_the_server_is_not_in_flight(way: float, ahead:
 
 @pytest.mark.parametrize(
     ("answers", "ahead"),
-    [([0.05], 0.2), ([0.05, 0.09], 0.2), ([0.09, 0.05], 0.2), ([0.005], 0.0), ([9.0, 9.0], 0.5)],
+    [
+        ([0.05], 0.2),
+        ([0.05, 0.09], 0.2),
+        ([0.09, 0.05], 0.2),
+        ([0.005], 0.0),
+        ([9.0, 9.0], MOST_AHEAD),
+    ],
 )
 def test_the_nearest_the_server_ever_was_is_where_it_is(answers: list[float], ahead: float) -> None:
     now = [0.0]
@@ -187,12 +192,12 @@ def test_the_nearest_the_server_ever_was_is_where_it_is(answers: list[float], ah
     assert pace.ahead == pytest.approx(ahead)
 
 
-@pytest.mark.parametrize(("seconds", "depth"), [(1.9, 4), (2.1, 1)])
+@pytest.mark.parametrize(("seconds", "depth"), [(1.9, 8), (2.1, 1)])
 def test_an_answer_that_takes_long_is_one_of_too_many(seconds: float, depth: int) -> None:
     pace = Pace()
 
-    pace.clean(seconds)
-    pace.clean(seconds)
+    for _ in range(4):
+        pace.clean(seconds)
 
     assert pace.depth == depth
     assert FLIGHT_BYTES == 8 * BATCH_BYTES

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-START = 2
+START = 4
 MOST = 16
 LONG_SECONDS = 2.0  # from a command to its end: what is in flight must end with a slice
 SET_BYTES = 7000  # of a sequence set: servers refuse lines over 8 KB [imap-sync section 3]
 LEAST_SET_BYTES = 500
 FARTHEST = 0.15  # seconds: no server is farther away than half the way round the world
+MOST_AHEAD = 0.3  # a burst of short answers tells nothing of the next ones
 OWN_SECONDS = 0.01  # of an answer, the server's and ours: rather too near than too far
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Pace:
 
     @property
     def ahead(self) -> float:
-        return min(self._way / self._turn, 0.5) if self._way and self._turn else 0.0
+        return min(self._way / self._turn, MOST_AHEAD) if self._way and self._turn else 0.0
 
     def slow_down(self) -> None:
         """One at a time: there was trouble lately."""
