@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
-from ablage.mailbox.wire import Stream
+from ablage.mailbox.syntax import Stream
 from ablage.store.multipart import Multipart, Part
 from ablage.store.quick_put import Outcome, stored
 from ablage.store.raw_mail import RawKey, RawMail, RawMetadata

@@ -17,7 +17,7 @@ from ablage.mailbox.connection import Bounds
 from ablage.mailbox.pull import Fetched, Missed, pull
 from ablage.mailbox.session import Session, open_session
 from ablage.mailbox.status import Listed
-from ablage.mailbox.wire import Stream
+from ablage.mailbox.syntax import Stream
 from ablage.tenancy import TenantId
 
 

@@ -13,7 +13,7 @@ from tests.support.mailboxes import PASSWORD, a_mail
 from ablage.accounts import Account, AccountState, Folder
 from ablage.folder_modes import followed, polled
 from ablage.mailbox.names import folder_id
-from ablage.mailbox.wire import Octets
+from ablage.mailbox.syntax import Octets
 from ablage.tenancy import TenantId
 
 pytestmark = pytest.mark.dovecot

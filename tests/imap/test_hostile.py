@@ -17,7 +17,7 @@ from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.pull import pull as pull_listed
 from ablage.mailbox.session import open_session
 from ablage.mailbox.status import Listed
-from ablage.mailbox.wire import Stream
+from ablage.mailbox.syntax import Stream
 from ablage.tenancy import TenantId
 
 Start = Callable[[Script], HostileImap]

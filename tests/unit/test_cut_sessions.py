@@ -15,7 +15,7 @@ from ablage.errors import AccountFault
 from ablage.mailbox.connection import Bounds
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import open_session
-from ablage.mailbox.wire import Stream
+from ablage.mailbox.syntax import Stream
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 from sync.walk import Slice, Walk

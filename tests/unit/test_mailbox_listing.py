@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests.support.canned import Canned
 
 from ablage.mailbox.listing import FolderStatus, Spaces, read_row, read_spaces, read_status
-from ablage.mailbox.wire import Answer, Literal, Wire
+from ablage.mailbox.syntax import Answer, Literal
+from ablage.mailbox.wire import Wire
 
 
 def answer(text: bytes) -> Answer:

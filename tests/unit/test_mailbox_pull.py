@@ -20,7 +20,8 @@ from ablage.mailbox.pull import (
     pull,
 )
 from ablage.mailbox.status import Listed, list_sizes
-from ablage.mailbox.wire import Stream, Wire
+from ablage.mailbox.syntax import Stream
+from ablage.mailbox.wire import Wire
 
 
 class Server:

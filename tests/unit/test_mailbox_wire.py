@@ -10,19 +10,8 @@ from tests.support.canned import Canned
 from ablage.errors import AccountFault
 from ablage.limits import SINGLE_PUT_BYTES
 from ablage.mailbox.pull import as_fetched
-from ablage.mailbox.wire import (
-    ANSWER_BYTES,
-    HELD_BYTES,
-    PIECE_BYTES,
-    Answer,
-    Atom,
-    Literal,
-    Wire,
-    number,
-    pairs,
-    quote,
-    string,
-)
+from ablage.mailbox.syntax import Answer, Literal, pairs
+from ablage.mailbox.wire import ANSWER_BYTES, HELD_BYTES, PIECE_BYTES, Wire
 
 
 def read(data: bytes, literal_bytes: int = 100 * 1024 * 1024) -> Answer:
@@ -178,22 +167,6 @@ def test_any_body_comes_through(body: bytes, uid: int) -> None:
 
     assert mail is not None
     assert (mail.uid, mail.body, mail.flags) == (uid, body, ("\\Seen",))
-
-
-def test_nil_is_nothing_and_quoted_nil_a_name() -> None:
-    assert string(Atom(b"NIL")) is None
-    assert string(b"NIL") == b"NIL"
-
-
-@pytest.mark.parametrize("value", [None, [], Atom(b"NIL"), b"-1", b"1.5", b"9" * 20, b"\xb2"])
-def test_what_is_no_number_is_none(value: object) -> None:
-    assert number(value) is None
-
-
-def test_names_are_quoted() -> None:
-    assert quote(b'a "b" \\c') == b'"a \\"b\\" \\\\c"'
-    with pytest.raises(AccountFault):
-        quote(b"a\r\nb")
 
 
 @pytest.mark.parametrize(

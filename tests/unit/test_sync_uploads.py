@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
-from ablage.mailbox.wire import Body, Stream
+from ablage.mailbox.syntax import Body, Stream
 from ablage.store.quick_put import Outcome
 from ablage.store.raw_mail import RawKey, RawMail, RawMetadata
 from ablage.tenancy import TenantId

@@ -15,7 +15,8 @@ from ablage.mailbox.listing import (
 )
 from ablage.mailbox.names import decode_name, folder_id
 from ablage.mailbox.roles import may_have_role, role_of
-from ablage.mailbox.wire import Answer, Wire, check_ready
+from ablage.mailbox.syntax import Answer
+from ablage.mailbox.wire import Wire, check_ready
 
 FOLDERS = 1000  # kept of one account
 FOLDERS_BYTES = 200 * 1024  # of them, as an item of 400 KB stores them

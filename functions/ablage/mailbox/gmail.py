@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ablage.mailbox.wire import number, string
+from ablage.mailbox.syntax import number, string
 
 ITEMS = b" X-GM-MSGID X-GM-LABELS"
 _MSGID_BITS = 64

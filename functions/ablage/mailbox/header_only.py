@@ -3,7 +3,8 @@
 from ablage.limits import HEADER_BYTES
 from ablage.mailbox.connection import LITERAL_BYTES
 from ablage.mailbox.status import as_uid, fetch_items
-from ablage.mailbox.wire import Wire, string
+from ablage.mailbox.syntax import string
+from ablage.mailbox.wire import Wire
 
 
 def fetch_header(wire: Wire, uid: int) -> bytes | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablage.errors import AccountFault
-from ablage.mailbox.wire import Answer, Literal, is_quotable, number, parse, string
+from ablage.mailbox.syntax import Answer, Literal, is_quotable, number, parse, string
 
 _FLAGS = re.compile(rb"\s*\(([^()]*)\)")
 _DELIMITER = re.compile(rb'\s*(?:(NIL)|"(\\?[^"])?"|([^\s"()]))(?=\s|\Z)', re.IGNORECASE)

@@ -12,7 +12,8 @@ from ablage.mailbox.connection import Mailbox
 from ablage.mailbox.faults import fault, recognised
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.status import capabilities, told_in, upper_words
-from ablage.mailbox.wire import Answer, Wire, check_alive, quote
+from ablage.mailbox.syntax import Answer, quote
+from ablage.mailbox.wire import Wire, check_alive
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAPABILITIES = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)

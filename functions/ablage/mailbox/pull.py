@@ -28,17 +28,8 @@ from ablage.mailbox.status import (
     search,
     uid_sets,
 )
-from ablage.mailbox.wire import (
-    Answer,
-    Atom,
-    Bare,
-    Body,
-    Literal,
-    Stream,
-    Wire,
-    check_alive,
-    check_ready,
-)
+from ablage.mailbox.syntax import Answer, Atom, Body, Literal, Stream
+from ablage.mailbox.wire import Bare, Wire, check_alive, check_ready
 
 BATCH_MAILS = 100
 BATCH_BYTES = 1024 * 1024  # a larger mail travels alone

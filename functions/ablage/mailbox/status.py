@@ -13,7 +13,8 @@ from ablage.mailbox.faults import fault
 from ablage.mailbox.gmail import Gmail, gmail_of
 from ablage.mailbox.listing import FolderStatus, read_status
 from ablage.mailbox.pace import SET_BYTES
-from ablage.mailbox.wire import Answer, Wire, check_ready, is_quotable, number, pairs, quote, string
+from ablage.mailbox.syntax import Answer, is_quotable, number, pairs, quote, string
+from ablage.mailbox.wire import Wire, check_ready
 
 MAX_UID = 2**32 - 1
 FIRST_YEAR = 1970

@@ -9,7 +9,8 @@ from itertools import chain, repeat
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.pull import Result, pull
 from ablage.mailbox.status import Listed, Listing, list_sizes
-from ablage.mailbox.wire import Answer, Wire
+from ablage.mailbox.syntax import Answer
+from ablage.mailbox.wire import Wire
 
 WINDOWS = (250, 1000)  # UIDs, of the first ones: the first mail is not kept waiting
 WINDOW = 4000
