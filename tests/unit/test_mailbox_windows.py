@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.test_mailbox_pull import Server, uids_of
 
+from ablage.errors import AccountFault
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.pull import FLIGHT_BYTES, Fetched
-from ablage.mailbox.status import Listed
+from ablage.mailbox.status import LISTED, Listed, Listing, list_sizes
 from ablage.mailbox.windows import WINDOWS, Windows, windows
 from ablage.mailbox.wire import Wire
 
@@ -19,20 +20,23 @@ class Lister(Server):
     UIDs."""
 
     def __init__(
-        self, sizes: dict[int, int], silent: Iterable[int] = (), most: int = 10**6
+        self,
+        sizes: dict[int, int],
+        silent: Iterable[int] = (),
+        most: int = 10**6,
+        refusal: bytes = b"NO",
     ) -> None:
         super().__init__(sizes)
         self.silent = set(silent)
-        self.listings = 0
         self.most = most
+        self.refusal = refusal
 
     def _answer(self, command: bytes) -> bytes:
         if b"RFC822.SIZE" not in command:
             return super()._answer(command)
-        self.listings += 1
         tag, uids = command.split()[0], uids_of(command.split()[3])
         if len(uids) > self.most:
-            return tag + b" NO too many\r\n"
+            return b"%b %b too many\r\n" % (tag, self.refusal)
         rows = [
             b'* 1 FETCH (UID %d FLAGS () INTERNALDATE "17-Jul-2026 02:44:25 +0000"'
             b" RFC822.SIZE %d)\r\n" % (uid, self.sizes[uid])
@@ -95,11 +99,39 @@ def test_what_a_listing_leaves_out_is_asked_for_again(silent: set[int], gone: se
     assert sorted(fetched(server, uids)) == sorted(set(uids) - gone)
 
 
-def test_a_listing_that_is_refused_costs_no_mail() -> None:
+@pytest.mark.parametrize(("refusal", "most"), [(b"NO", WINDOWS[0]), (b"BAD", WINDOWS[0] // 2)])
+def test_a_listing_that_is_refused_costs_no_mail(refusal: bytes, most: int) -> None:
     uids = list(range(1, 601))
-    server = Lister(dict.fromkeys(uids, 20), most=WINDOWS[0])
+    server = Lister(dict.fromkeys(uids, 20), most=most, refusal=refusal)
 
     assert sorted(fetched(server, uids)) == uids
+
+
+@pytest.mark.parametrize("most", [1, 100, 999])
+def test_a_listing_too_long_for_a_server_is_halved(most: int) -> None:
+    uids = list(range(1, 2500))
+    server = Lister(dict.fromkeys(uids, 20), most=most, refusal=b"BAD")
+
+    assert [mail.uid for mail in list_sizes(Wire(server), uids, depth=2)] == uids
+    assert [mail.uid for mail in Listing(Wire(server), uids).listed()] == uids
+
+
+def test_a_server_that_lists_not_even_one_mail_is_at_fault() -> None:
+    server = Lister({1: 20, 2: 20, 3: 20}, most=0, refusal=b"BAD")
+
+    with pytest.raises(AccountFault) as fault:
+        list_sizes(Wire(server), [1, 2, 3])
+
+    assert fault.value.code == "protocol_error"
+
+
+@pytest.mark.parametrize(("depth", "ahead"), [(1, 1), (3, 3)])
+def test_as_many_listings_are_in_flight_as_the_pace_allows(depth: int, ahead: int) -> None:
+    uids = list(range(1, 10 * LISTED))
+    server = Lister(dict.fromkeys(uids, 20))
+
+    assert len(list_sizes(Wire(server), uids, depth=depth)) == len(uids)
+    assert server.ahead == ahead
 
 
 @pytest.mark.parametrize("pace", [Pace(1), Pace(per_second=1000)])

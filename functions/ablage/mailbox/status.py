@@ -141,93 +141,83 @@ def list_sizes(wire: Wire, uids: Sequence[int], more: bytes = b"", depth: int = 
     server lists nothing for though it is there comes with size 0 and no date: an absent answer is
     no proof of deletion. `more`: items to ask for beside. `depth`: commands in flight. Raises
     AccountFault."""
-    wanted = set(uids)
-    parts = [uids[start : start + LISTED] for start in range(0, len(uids), LISTED)]
     listed: dict[int, Listed] = {}
-    for start in range(0, len(parts), depth):
-        rows = _list_parts(wire, parts[start : start + depth], more)
-        listed |= {row.uid: row for row in rows if row.uid in wanted}
+    for flight in _cut(uids, LISTED * depth):
+        listed |= {row.uid: row for row in _list_flight(wire, flight, more)}
     silent = [uid for uid in uids if uid not in listed]
     there = {uid for part in uid_sets(silent) for uid in search(wire, b"UID " + part)}
     listed |= {uid: Listed(uid, 0, None) for uid in silent if uid in there}
     return [listed[uid] for uid in sorted(listed)]
 
 
+def _list_flight(wire: Wire, uids: Sequence[int], more: bytes) -> list[Listed]:
+    """BAD may be about the length of the line: half of it."""
+    flight = Listing(wire, uids, more)
+    rows = flight.rows()
+    for part in flight.refused:
+        if len(part) == 1:
+            raise fault("protocol_error")
+        for half in _cut(part, -(-len(part) // 2)):
+            rows += _list_flight(wire, half, more)
+    return rows
+
+
 class Listing:
-    """As `list_sizes`, asked for beside other commands: whoever reads gives each answer that is not
-    his to `hear`."""
+    """Commands that list ascending UIDs, asked for beside others: whoever reads gives each answer
+    that is not his to `hear`. `refused` are the UIDs of each command answered BAD."""
 
     def __init__(self, wire: Wire, uids: Sequence[int], more: bytes = b"") -> None:
         self._wire = wire
         self._more = more
         self._silent = set(uids)
         self._rows: list[Listed] = []
-        parts = [uids[start : start + LISTED] for start in range(0, len(uids), LISTED)]
-        sets = [uid_set for part in parts for uid_set in uid_sets(part)]
-        self._tags = [wire.send(b"UID FETCH " + uid_set + _items(more)) for uid_set in sets]
+        self._asked = {
+            wire.send(b"UID FETCH " + uid_set + _items(more)): part
+            for part in _cut(uids, LISTED)
+            for uid_set in uid_sets(part)
+        }
+        self.refused: list[Sequence[int]] = []
 
     @property
     def is_whole(self) -> bool:
         """Every answer is here, and tells of every mail."""
-        return not self._tags and not self._silent
+        return not self._asked and not self._silent
 
     def hear(self, told: Answer | re.Match[bytes]) -> None:
-        """What is no part of this is passed over. Raises AccountFault for a server that is busy."""
-        if isinstance(told, Answer) and told.tag in self._tags:
-            check_ready(told)
-            self._tags.remove(told.tag)
+        """What is no part of this is passed over. NO may come behind part of the answers: what came
+        counts. Raises AccountFault for a server that is busy."""
+        if isinstance(told, Answer) and told.tag in self._asked:
+            self._end(told)
             return
         row = _row(told) if isinstance(told, re.Match) else _listed(told)
         if row and row.uid in self._silent:
             self._silent.remove(row.uid)
             self._rows.append(row)
 
-    def listed(self) -> list[Listed]:
-        """Nothing else is in flight unless it `is_whole`. Raises AccountFault."""
-        for tag in list(self._tags):
+    def _end(self, ended: Answer) -> None:
+        check_ready(ended)
+        part = self._asked.pop(ended.tag)
+        if ended.name == b"BAD" and part not in self.refused:
+            self.refused.append(part)
+
+    def rows(self) -> list[Listed]:
+        """What the answers told, once all are here. Raises AccountFault."""
+        for tag in list(self._asked):
             self.hear(self._wire.end_of(tag, self.hear, ROW))
-        if self._silent:
-            self._rows += list_sizes(self._wire, sorted(self._silent), self._more)
-        return sorted(self._rows, key=lambda row: row.uid)
+        return self._rows
+
+    def listed(self) -> list[Listed]:
+        """As `list_sizes`. Nothing else is in flight unless it `is_whole`. Raises AccountFault."""
+        rows = [*self.rows(), *list_sizes(self._wire, sorted(self._silent), self._more)]
+        return sorted(rows, key=lambda row: row.uid)
 
 
 def _items(more: bytes) -> bytes:
     return b" (UID FLAGS INTERNALDATE RFC822.SIZE" + more + b")"
 
 
-def _list_parts(wire: Wire, parts: Sequence[Sequence[int]], more: bytes) -> list[Listed]:
-    """In one flight. NO may come behind part of the answers: what came counts. BAD may be about the
-    length of the line: half of it."""
-    rows: list[Listed] = []
-    refused: list[Sequence[int]] = []
-
-    def take(told: Answer | re.Match[bytes]) -> None:
-        row = _row(told) if isinstance(told, re.Match) else _listed(told)
-        if row:
-            rows.append(row)
-
-    flight = [
-        (wire.send(b"UID FETCH " + uid_set + _items(more)), part)
-        for part in parts
-        for uid_set in uid_sets(part)
-    ]
-    for tag, part in flight:
-        ended = wire.end_of(tag, take, ROW)
-        check_ready(ended)
-        if ended.name == b"BAD" and part not in refused:
-            refused.append(part)
-    for part in refused:
-        rows += _list_halves(wire, part, more)
-    return rows
-
-
-def _list_halves(wire: Wire, part: Sequence[int], more: bytes) -> list[Listed]:
-    if len(part) == 1:
-        raise fault("protocol_error")
-    middle = len(part) // 2
-    return [
-        row for half in (part[:middle], part[middle:]) for row in _list_parts(wire, [half], more)
-    ]
+def _cut(uids: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [uids[start : start + size] for start in range(0, len(uids), size)]
 
 
 # As most servers answer what we ask: in our order, flags without quotes
