@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.test_mailbox_pull import Server, uids_of
 
@@ -88,6 +88,7 @@ def test_a_window_is_listed_while_mails_of_the_one_before_are_in_flight() -> Non
     assert behind[1] > 0
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.integers(min_value=1, max_value=600), max_size=20),
     st.sets(st.integers(min_value=1, max_value=600), max_size=20),
