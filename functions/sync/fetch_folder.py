@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from ablage.accounts import ALL_MAIL, SYNC_DAYS_BACK, Account, Folder
 from ablage.mailbox.listing import FolderStatus
+from ablage.mailbox.opening import LAST, Search
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
@@ -130,8 +131,9 @@ class FolderFetch:
             count_run(self.tools, self.ran)
 
     def _run(self) -> bool:
-        opened = self.session.examine(self.folder)
-        self.cursor = self._cursor(opened)
+        known = self._known()
+        opened = self.session.examine(self.folder, *self._ahead(known))
+        self.cursor = self._cursor(known, opened)
         self.ran.uidvalidity = self.cursor.key_uidvalidity
         problems = Problems(self)
         if self.cursor.room <= 0:
@@ -145,15 +147,26 @@ class FolderFetch:
             problems.park()
         return finished
 
-    def _cursor(self, opened: FolderStatus) -> Cursor:
-        """The stored one, or a new generation: first look, or a new UIDVALIDITY, which voids every
+    def _known(self) -> Cursor | None:
+        account = self.account
+        place = self.tools.storage.table, account.tenant, account.account_id
+        return get_cursor(*place, self.folder.folder_id)
+
+    def _ahead(self, known: Cursor | None) -> list[Search]:
+        """What is searched for if the folder is what the cursor takes it for. The last mail first:
+        what comes behind it is no part of an import."""
+        if known is None:
+            return [LAST, Search(0, as_time(self._since()).date())]
+        if not (known.since and self.may_import):
+            return [Search(known.search_above)]
+        return [Search(known.search_above), Search(known.high, as_time(known.since).date())]
+
+    def _since(self) -> str:
+        return rfc3339(since_of(self.account, self.tools.time()))
+
+    def _cursor(self, known: Cursor | None, opened: FolderStatus) -> Cursor:
+        """The known one, or a new generation: first look, or a new UIDVALIDITY, which voids every
         UID."""
-        known = get_cursor(
-            self.tools.storage.table,
-            self.account.tenant,
-            self.account.account_id,
-            self.folder.folder_id,
-        )
         uidvalidity = opened.uidvalidity or 0
         is_same = known is not None and known.uidvalidity == uidvalidity
         if known and is_same and not self._is_restarted(known, opened):
@@ -165,7 +178,7 @@ class FolderFetch:
         return Cursor(
             self.folder.folder_id,
             uidvalidity,
-            since=rfc3339(since_of(self.account, self.tools.time())),
+            since=self._since(),
             ceiling=top,
             low=top + 1,
             version=known.version if known else 0,

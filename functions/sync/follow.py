@@ -18,6 +18,7 @@ from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
 from ablage.folder_modes import followed
 from ablage.mailbox.listing import FolderStatus
+from ablage.mailbox.opening import Search
 from ablage.mailbox.session import Session
 from ablage.store.cursors import get_cursor
 from ablage.store.policies import get_policy
@@ -77,8 +78,9 @@ class Following:
         return before.uidnext if folder.uidnext > before.uidnext else 0
 
     def _read(self, folder: Folder) -> bool:
+        above, since = self._first_new(folder) - 1, self._since()
         try:
-            opened = self.session.examine(folder)
+            opened = self.session.examine(folder, Search(above, since.date()))
         except AccountFault as fault:
             if fault.code != "folder_missing":
                 raise
@@ -86,7 +88,6 @@ class Following:
         labels = labels_of(self.tools, self.account, self.state, folder)
         uidvalidity = key_uidvalidity(self.tools, self.account, folder, opened)
         place = Place(self.account, folder, uidvalidity, labels=labels)
-        above, since = self._first_new(folder) - 1, self._since()
         ran = FolderRun(folder.folder_id, place.uidvalidity)
         self.ran.append(ran)
         walk = Walk(

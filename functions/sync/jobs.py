@@ -11,6 +11,7 @@ from ablage.errors import AccountFault, InvalidInput, NotFound
 from ablage.faults import row_of
 from ablage.folder_modes import check_mode, polled
 from ablage.mailbox.listing import FolderStatus
+from ablage.mailbox.opening import Search
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import Listed
@@ -207,9 +208,9 @@ class SyncJob:
     def _folder(
         self, session: Session, folder: Folder, share: Slice, labels: Labels | None
     ) -> bool:
-        opened = _examined(session, folder)
-        before = self._progress(folder, key_uidvalidity(self.tools, self.account, folder, opened))
         since = self._since()
+        opened = _examined(session, folder, Search(self._begin(folder), since.date()))
+        before = self._progress(folder, key_uidvalidity(self.tools, self.account, folder, opened))
         uids = session.new_uids(before["high"], since.date())
         place = Place(self.account, folder, before["uidvalidity"], self.job.job_id, labels)
         copies = _Copies(self.tools, session, place, uids)
@@ -234,6 +235,11 @@ class SyncJob:
         finally:
             write_run(self.tools, self.account, ran, self.job.job_id)
         return True
+
+    def _begin(self, folder: Folder) -> int:
+        """The UID to go on behind, if UIDVALIDITY is what it was."""
+        known = self.job.progress.get(folder.folder_id, {})
+        return self._progress(folder, known.get("uidvalidity", 0))["high"]
 
     def _progress(self, folder: Folder, uidvalidity: int) -> Progress:
         """Where an earlier slice stopped, beyond a mail at which three sessions broke. A new
@@ -267,10 +273,10 @@ class SyncJob:
         jobs.save_progress(self.tools.storage.table, self.job)
 
 
-def _examined(session: Session, folder: Folder) -> FolderStatus:
+def _examined(session: Session, folder: Folder, ahead: Search) -> FolderStatus:
     """A folder that cannot be opened is this job's failure, not the account's state."""
     try:
-        return session.examine(folder)
+        return session.examine(folder, ahead)
     except AccountFault as fault:
         if fault.code != "folder_missing":
             raise

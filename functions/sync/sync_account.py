@@ -12,6 +12,7 @@ from ablage.accounts import Account, AccountState, Folder
 from ablage.errors import AccountFault
 from ablage.folder_modes import polled
 from ablage.mailbox.listing import FolderStatus
+from ablage.mailbox.opening import Search
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.session import Session, open_session
 from ablage.store.accounts import get_account, write_state
@@ -206,7 +207,7 @@ def belied(seen: Seen, session: Session, folders: Sequence[Folder]) -> tuple[Fol
 
 def _hides(session: Session, folder: Folder, cursor: Cursor) -> bool:
     try:
-        session.examine(folder)
+        session.examine(folder, Search(cursor.search_above))
     except AccountFault as fault:
         if fault.code != "folder_missing":
             raise

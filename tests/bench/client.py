@@ -27,6 +27,7 @@ def pull(job: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     from ablage.accounts import Account, Folder  # noqa: PLC0415  imports are part of what is measured
     from ablage.mailbox.connection import Bounds  # noqa: PLC0415
     from ablage.mailbox.network import Network, tls_context  # noqa: PLC0415
+    from ablage.mailbox.opening import Search  # noqa: PLC0415
     from ablage.mailbox.pull import Fetched  # noqa: PLC0415
     from ablage.mailbox.session import open_session  # noqa: PLC0415
     from ablage.tenancy import TenantId  # noqa: PLC0415
@@ -42,7 +43,7 @@ def pull(job: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         count = 0
         with open_session(network, account, PASSWORD, Bounds()) as session:
-            session.examine(Folder("", "INBOX", raw="INBOX"))
+            session.examine(Folder("", "INBOX", raw="INBOX"), Search(0))
             uids = session.new_uids(0)
             for result in session.fetch(uids, lambda _uids, listed: listed, lambda: False):
                 assert isinstance(result, Fetched)

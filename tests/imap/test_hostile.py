@@ -13,6 +13,7 @@ from ablage.errors import AccountFault
 from ablage.mailbox import connection
 from ablage.mailbox.connection import Bounds
 from ablage.mailbox.network import Network
+from ablage.mailbox.opening import Search
 from ablage.mailbox.pull import Fetched, Missed, Result
 from ablage.mailbox.pull import pull as pull_listed
 from ablage.mailbox.session import open_session
@@ -316,3 +317,26 @@ def test_nothing_but_reading_commands_is_ever_sent(hostile: Start) -> None:
     told = {line.split()[1].upper() for line in server.heard}
     assert told <= {b"LOGIN", b"UID", b"LOGOUT"}
     assert all(b"PEEK" in line for line in server.heard if b"FETCH" in line)
+
+
+def test_the_second_command_of_a_flight_does_not_wait_for_the_first_to_be_acknowledged(
+    hostile: Start,
+) -> None:
+    """A server acknowledges with its answer, or after 40 ms."""
+
+    def script(talk: Talk) -> None:
+        talk.greet()
+        while True:
+            talk.hear()
+            first = talk.tag
+            talk.hear()
+            talk.ok(b"* OK [UIDVALIDITY 7] x\r\n" + first + b" OK\r\n* SEARCH 1\r\n")
+
+    server, seconds = hostile(script), []
+    with open_session(network(server), an_account(server), PASSWORD, PATIENT) as session:
+        for _ in range(10):
+            began = time.monotonic()
+            session.examine(INBOX, Search(0))
+            seconds.append(time.monotonic() - began)
+
+    assert min(seconds) < 0.02

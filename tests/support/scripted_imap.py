@@ -94,7 +94,8 @@ class Asked:
 
 @dataclass
 class ScriptedImap:
-    """`at` decides for each command which Trouble meets it."""
+    """`at` decides for each command which Trouble meets it. `round_trips` counts how often a client
+    waited for an answer."""
 
     folders: list[ScriptedFolder]
     clock: Clock
@@ -103,6 +104,7 @@ class ScriptedImap:
     interrupt: Callable[[], None] = lambda: None  # before each answer; may end the client
     socket: "type[ScriptedSocket] | None" = None
     connections: int = 0
+    round_trips: int = 0
     host: str = "localhost"
     port: int = 993
     ca_file: str = ""
@@ -133,7 +135,7 @@ class ScriptedSocket:
         self._out = bytearray(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
         self._timeout = 0.0
         self._open: ScriptedFolder | None = None
-        self._hangs_up = self._is_silent = False
+        self._hangs_up = self._is_silent = self._is_asked = False
 
     def settimeout(self, seconds: float | None) -> None:
         self._timeout = seconds or 0.0
@@ -146,6 +148,7 @@ class ScriptedSocket:
         if self._hangs_up:
             raise BrokenPipeError
         self._heard += data
+        self._is_asked = True
         while (end := self._heard.find(b"\r\n")) >= 0:
             line = bytes(self._heard[:end])
             del self._heard[: end + 2]
@@ -158,6 +161,8 @@ class ScriptedSocket:
 
     def recv_into(self, into: Any, _size: int = 0) -> int:
         self._server.interrupt()
+        self._server.round_trips += self._is_asked
+        self._is_asked = False
         if not self._out:
             if self._hangs_up:
                 return 0

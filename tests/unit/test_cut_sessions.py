@@ -13,6 +13,7 @@ from tests.support.walks import INFO
 from ablage.accounts import Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.connection import Bounds
+from ablage.mailbox.opening import Search
 from ablage.mailbox.pull import Fetched
 from ablage.mailbox.session import open_session
 from ablage.mailbox.syntax import Stream
@@ -82,7 +83,7 @@ class Mailbox:
         account = replace(INFO, host="localhost")
         bounds = Bounds(clock=clock)
         with open_session(self.server.network(), account, "secret", bounds) as session:
-            session.examine(INBOX)
+            session.examine(INBOX, Search(self.cursor))
             uids = session.new_uids(self.cursor)
             walk = Walk(session, Slice(60.0, 10**9, clock), self.store, FolderRun("f"), self.cursor)
             walk.run(uids, lambda: self._move(walk.edge))

@@ -11,7 +11,8 @@ from ablage.accounts import Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.folders import raw_name
 from ablage.mailbox.login import AccessToken, Credential, login
-from ablage.mailbox.status import examine, status_of
+from ablage.mailbox.opening import Opening
+from ablage.mailbox.status import status_of
 from ablage.mailbox.wire import Wire
 
 STRINGS = [
@@ -71,7 +72,7 @@ FIELDS = {
     "password": lambda wire, text: log_in(wire, "user", text, "IMAP4REV1"),
     "token": lambda wire, text: log_in(wire, "user", AccessToken(text), "AUTH=XOAUTH2 SASL-IR"),
     "folder": lambda wire, text: (
-        examine(wire, raw_name(Folder("f", text, raw=text))),
+        Opening(wire, raw_name(Folder("f", text, raw=text))).opened(),
         status_of(wire, [raw_name(Folder("f", text, raw=text))]),
     ),
 }

@@ -1,6 +1,6 @@
 """UIDs in sets, dates in UTC, batches by count and bytes."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,10 @@ from ablage.errors import AccountFault
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import BATCH_BYTES, BATCH_MAILS, batches
 from ablage.mailbox.status import (
-    MAX_UID,
     SET_BYTES,
     Listed,
     internal_date,
-    last_uid,
     list_sizes,
-    new_uids,
     status_of,
     uid_sets,
 )
@@ -91,24 +88,6 @@ def test_no_date_is_none(text: bytes) -> None:
     assert internal_date(text) is None
 
 
-def test_the_last_mail_and_foreign_numbers_are_filtered() -> None:
-    found = new_uids(wire(b"* SEARCH 9 11 10 11 0 99999999999 x"), above=9)
-
-    assert found == [10, 11]
-
-
-def test_since_is_asked_a_day_earlier() -> None:
-    server = Canned(b"* SEARCH\r\nW1 OK\r\n")
-
-    new_uids(Wire(server), 0, date(2026, 3, 1))
-
-    assert server.sent == [b"W1 UID SEARCH UID 1:* SINCE 28-Feb-2026\r\n"]
-
-
-def test_an_empty_folder_has_no_last_uid() -> None:
-    assert last_uid(wire(b"* SEARCH")) == 0
-
-
 def test_sizes_of_foreign_and_odd_answers_are_left_out() -> None:
     found = list_sizes(
         wire(
@@ -161,13 +140,6 @@ def test_a_name_that_cannot_be_sent_is_left_out() -> None:
 
     assert list(found) == [b"A"]
     assert len(server.sent) == 1
-
-
-def test_nothing_comes_behind_the_last_possible_uid() -> None:
-    server = Canned(b"")
-
-    assert new_uids(Wire(server), MAX_UID) == []
-    assert server.sent == []
 
 
 @pytest.mark.parametrize("code", [b"UNAVAILABLE", b"inuse", b"LIMIT", b"SERVERBUG"])

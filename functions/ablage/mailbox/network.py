@@ -76,6 +76,7 @@ class Network:
         try:
             with translated():
                 _check_peer(plain, address)
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 patience = _until(time.monotonic() + min(seconds, CONNECT_SECONDS))
                 return TlsStream(plain, tls_context(self.ca_file), host, patience)
         except BaseException:

@@ -44,8 +44,8 @@ class Pace:
         self.depth = min(START, self.most)
 
     @property
-    def may_list_ahead(self) -> bool:
-        """One more command beside the mails."""
+    def may_send_ahead(self) -> bool:
+        """A command that could wait for others to end."""
         return self.most > 1 and not self.per_second
 
     @property

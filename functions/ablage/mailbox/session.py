@@ -3,16 +3,18 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from ablage.accounts import Account, Folder, uidvalidity_in
+from ablage.errors import AccountFault
 from ablage.mailbox import connection, folders, gmail, status
 from ablage.mailbox.connection import Bounds, Mailbox
 from ablage.mailbox.header_only import fetch_header
 from ablage.mailbox.listing import FolderStatus
 from ablage.mailbox.login import Credential, login
 from ablage.mailbox.network import Network
+from ablage.mailbox.opening import LAST, Opening, Search, uids_of
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.providers import provider_of
 from ablage.mailbox.pull import FLIGHT_BYTES, Result
@@ -32,6 +34,7 @@ class Session:
     told: frozenset[str]
     pace: Pace
     generation: int = 0
+    _found: dict[Search, list[int]] = field(default_factory=dict, init=False)  # in the open folder
 
     @functools.cached_property
     def capabilities(self) -> frozenset[str]:
@@ -58,12 +61,24 @@ class Session:
         """By folder id; a folder that could not be looked at is left out."""
         names = {folders.raw_name(folder): folder.folder_id for folder in wanted}
         can_list = len(names) > status.FEW and "LIST-STATUS" in self.capabilities
-        found = status.status_of(self.wire, list(names), has_list_status=can_list)
+        with self.pace.timed():
+            found = status.status_of(self.wire, list(names), has_list_status=can_list)
         return {names[name]: self._in_generation(value) for name, value in found.items()}
 
-    def examine(self, folder: Folder) -> FolderStatus:
-        with self.pace.timed():
-            opened = status.examine(self.wire, folders.raw_name(folder))
+    def examine(self, folder: Folder, *ahead: Search) -> FolderStatus:
+        """`ahead` is what will be asked for once it is open: sent along where the pace allows it,
+        answered when it is asked for."""
+        self._found.clear()
+        sent = ahead if self.pace.may_send_ahead else ()
+        try:
+            with self.pace.timed():
+                opening = Opening(self.wire, folders.raw_name(folder), sent)
+                opened = opening.opened()
+            self._found.update(opening.found())
+        except AccountFault as fault:
+            if sent and fault.code != "folder_missing":
+                self.pace.trouble()
+            raise
         return self._in_generation(opened)
 
     def _in_generation(self, told: FolderStatus) -> FolderStatus:
@@ -71,11 +86,20 @@ class Session:
         return replace(told, uidvalidity=uidvalidity)
 
     def new_uids(self, above: int, since: date | None = None) -> list[int]:
-        with self.pace.timed():
-            return status.new_uids(self.wire, above, since)
+        """As `Search`."""
+        return self._uids(Search(above, since))
 
     def last_uid(self) -> int:
-        return status.last_uid(self.wire)
+        """The highest UID in the folder, 0 when empty. Not UIDNEXT: that may run ahead."""
+        return max(self._uids(LAST), default=0)
+
+    def _uids(self, wanted: Search) -> list[int]:
+        """What was found earlier says nothing beside what is found now."""
+        if wanted in self._found:
+            return self._found.pop(wanted)
+        self._found.clear()
+        with self.pace.timed():
+            return uids_of(self.wire, wanted)
 
     def list_sizes(self, uids: Sequence[int]) -> list[Listed]:
         more = gmail.ITEMS if self.is_gmail else b""

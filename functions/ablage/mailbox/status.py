@@ -1,13 +1,10 @@
-"""Looking: STATUS of folders in one flight, opening one read-only, searching UIDs, listing sizes
-and dates."""
+"""Looking: STATUS of folders in one flight, searching UIDs, listing sizes and dates."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
-
-from imap_tools import AND
 
 from ablage.mailbox.faults import fault
 from ablage.mailbox.gmail import Gmail, gmail_of
@@ -83,50 +80,15 @@ def status_of(
 _COUNTS = b"(UIDNEXT UIDVALIDITY MESSAGES)"
 
 
-def examine(wire: Wire, name: bytes) -> FolderStatus:
-    """Open read-only. UIDVALIDITY is 0 where the server has none. Raises AccountFault
-    `folder_missing`: one that cannot be opened stops no other."""
-    told: dict[bytes, int] = {}
-
-    def take(answer: Answer) -> None:
-        if answer.name == b"EXISTS" and answer.number is not None:
-            told[b"EXISTS"] = answer.number
-        elif code := _CODE.match(answer.text):
-            told[code.group(1).upper()] = int(code.group(2))
-
-    ended = wire.end_of(wire.send(b"EXAMINE ", quote(name)), take)
-    check_ready(ended)
-    if ended.name != b"OK":
-        raise fault("folder_missing")
-    take(ended)
-    return FolderStatus(told.get(b"UIDVALIDITY", 0), told.get(b"UIDNEXT"), told.get(b"EXISTS"))
-
-
-_CODE = re.compile(rb"\[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
-
-
-def new_uids(wire: Wire, above: int, since: date | None = None) -> list[int]:
-    """Ascending UIDs > `above`; with `since` only mail whose INTERNALDATE may be of that day or
-    later, whatever the server's time zone. `n:*` always answers the last mail: filtered. Raises
-    AccountFault."""
-    if above >= MAX_UID:
-        return []
-    words = [b"UID %d:*" % (above + 1)]
-    if since is not None:
-        words.append(str(AND(date_gte=since - timedelta(days=1))).strip("()").encode())
-    return [uid for uid in search(wire, b" ".join(words)) if uid > above]
-
-
-def last_uid(wire: Wire) -> int:
-    """The highest UID in the folder, 0 when empty. Not UIDNEXT: that may run ahead."""
-    return max(search(wire, b"UID *"), default=0)
-
-
 def search(wire: Wire, criteria: bytes) -> list[int]:
     """Ascending and without doubles; what is no UID is dropped. Raises AccountFault."""
     status, answers = wire.finish(wire.send(b"UID SEARCH " + criteria))
     if status != b"OK":
         raise fault("protocol_error")
+    return uids_in(answers)
+
+
+def uids_in(answers: Iterable[Answer]) -> list[int]:
     values = [value for a in answers if a.name == b"SEARCH" for value in a.values]
     return sorted({uid for value in values if (uid := as_uid(value))})
 

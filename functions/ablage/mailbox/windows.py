@@ -70,7 +70,7 @@ class Windows:
         return list_sizes(self.wire, sorted(uids), self.items, self.pace.depth)
 
     def _list_ahead(self) -> None:
-        if self._next is not None and self.may_list_ahead and self.pace.may_list_ahead:
+        if self._next is not None and self.may_list_ahead and self.pace.may_send_ahead:
             self._ahead = Listing(self.wire, sorted(self._next), self.items)
 
 
