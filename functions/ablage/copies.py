@@ -13,7 +13,9 @@ from ablage.filings import Intent, manual_only
 from ablage.matching import Decision
 from ablage.messages import (
     ACCEPTED,
+    BODY_NOT_STORED,
     CONTENT_DIGITS,
+    CONTENT_FLAGS,
     FAN_OUT,
     OWN_ADDRESS,
     AddressDecision,
@@ -63,6 +65,11 @@ class Arrival:
     def is_draft(self) -> bool:
         return self.facts.kind == "draft"
 
+    @property
+    def is_header(self) -> bool:
+        """Its body could not be had."""
+        return BODY_NOT_STORED in self.flags
+
 
 def add_copy(arrival: Arrival) -> Intent:
     """The union of the message and this copy; nothing to do when it has the copy already."""
@@ -85,10 +92,47 @@ def _by_word(message: Message | None, arrival: Arrival) -> Arrival:
 def _added(message: Message | None, arrival: Arrival) -> Message | None:
     if message is None:
         return _apply(_first(arrival), arrival.decision.addresses)
+    whole = _completed(message, arrival)
+    wanted = _added_to(whole, arrival)
+    return wanted if wanted or whole is message else whole
+
+
+def _completed(message: Message, arrival: Arrival) -> Message:
+    """Its header was all we had, and here is its body. What was decided by the header stands."""
+    is_first_body = BODY_NOT_STORED in message.flags and not arrival.is_header
+    if not is_first_body or not _is_same_header(message, arrival):
+        return message
+    read = arrival.facts
+    facts = replace(
+        message.facts, snippet=read.snippet, size=read.size, attachments=read.attachments
+    )
+    return _of_content(replace(message, facts=facts), arrival)
+
+
+def _of_content(message: Message, arrival: Arrival) -> Message:
+    flags = (message.flags - CONTENT_FLAGS) | (arrival.flags & CONTENT_FLAGS)
+    return replace(message, digest=arrival.copy.digest, flags=flags)
+
+
+def _is_same_header(message: Message, arrival: Arrival) -> bool:
+    """As far as it is shown; a copy that is known is the mail it was."""
+    one, other = message.facts, arrival.facts
+    shown = (one.subject, one.sender, one.to, one.cc)
+    is_known = message.has_copy(arrival.copy.copy_id)
+    return is_known or shown == (other.subject, other.sender, other.to, other.cc)
+
+
+def _is_main(message: Message, arrival: Arrival) -> bool:
+    """Of the main content, or the header of it."""
+    is_its_header = arrival.is_header and _is_same_header(message, arrival)
+    return arrival.copy.digest == message.digest or is_its_header
+
+
+def _added_to(message: Message, arrival: Arrival) -> Message | None:
     if message.has_copy(arrival.copy.copy_id):
         return _stored_again(message, arrival)
     joined = _join(message, arrival)
-    if arrival.copy.digest == message.digest:
+    if _is_main(message, arrival):
         return _apply(_turned(joined, arrival), _news(message, arrival))
     if _becomes_main(message, arrival):
         return _rule(joined, message, arrival)
@@ -135,6 +179,8 @@ def _stored_again(message: Message, arrival: Arrival) -> Message | None:
 def _kept_as(copy: Copy, arrival: Arrival, *, outlives: bool) -> Copy:
     """An event that comes late, of a shorter class, changes nothing."""
     is_longer = _days(arrival.copy.retention) > _days(copy.retention)
+    if not arrival.is_header and arrival.copy.digest != copy.digest:  # its body has come
+        copy = replace(copy, sha256=arrival.copy.sha256, digest=arrival.copy.digest)
     return replace(copy, retention=arrival.copy.retention) if outlives or is_longer else copy
 
 
@@ -236,15 +282,15 @@ def _rule(joined: Message, message: Message, arrival: Arrival) -> Message:
     }
     mark = joined.private if joined.private not in _MARKS_OF_COPIES else ""
     main = replace(
-        joined,
-        digest=arrival.copy.digest,
+        _of_content(joined, arrival),
         facts=_facts(arrival),
         decisions=own,
         filings=left,
         private=mark or arrival.decision.private,
-        flags=joined.flags if joined.facts.kind == "draft" else joined.flags | {VARIANT},
         dormant=_dormant(joined, joined.digest[:CONTENT_DIGITS], looked_at),
     )
+    if joined.facts.kind != "draft":
+        main = replace(main, flags=main.flags | {VARIANT})
     waited = [d for content, d in joined.dormant if content == arrival.content]
     return _apply(main, _youngest_first(_news(message, arrival), waited))
 

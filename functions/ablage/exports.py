@@ -74,6 +74,7 @@ def manifest_line(
         "bcc": list(facts.bcc),
         "direction": facts.direction,
         "kind": facts.kind,
+        "flags": sorted(message.flags),
         "access": sight.access,
         "filed": {
             "origins": sorted(filing.origins) if filing else [],

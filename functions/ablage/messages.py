@@ -19,6 +19,9 @@ CLAIMED_OWN: tuple[str, tuple[str, ...]] = ("claimed_own", ())  # reasons and hi
 HELD_FAIL = ("ambiguous_sender", ("authentication:fail",))  # by policy hold_fail
 HELD, ACCEPTED, REJECTED = "held", "accepted", "rejected"  # of a review
 FAN_OUT = "fan_out"  # flag: one address filed it at more contacts than policy finds usual
+BODY_NOT_STORED = "body_not_stored"  # its server gives the header alone, or it is too large
+LIMITED = "limited"  # not all of its content could be read
+CONTENT_FLAGS = frozenset({BODY_NOT_STORED, LIMITED})  # of the main content
 ID_LENGTH = 26
 CONTENT_DIGITS = 16  # hex digits of a content digest that tell contents apart
 EARLIEST_DATE = datetime(1980, 1, 1, tzinfo=UTC)

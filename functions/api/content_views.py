@@ -7,7 +7,7 @@ from ablage.limits import BODY_BYTES, TEXT_SHOWN_BYTES
 from ablage.mail import Mail, read_mail
 from ablage.messages import Message
 from ablage.snippets import strip_html
-from ablage.store.contents import read_content
+from ablage.store.contents import read_content, require_body
 from ablage.store.rows import cut
 from ablage.store.storage import Storage
 
@@ -36,14 +36,21 @@ class ContentView(BaseModel):
         description="plain, smime_signed, smime_encrypted, pgp_signed, pgp_encrypted, "
         "delivery_report, read_receipt or tnef. Nothing is decrypted or unpacked.",
     )
-    problems: list[str] = Field([], description="Stable codes: what was odd about the mail.")
+    problems: list[str] = Field(
+        [],
+        description="Stable codes: what was odd about the mail, or why it is not shown: "
+        "`body_not_stored` (open it in its mailbox), `body_too_large` (see /raw), `raw_expired` "
+        "(sync its folder again), `content_hidden`.",
+    )
 
 
 def content_view(storage: Storage, message: Message) -> ContentView:
-    """A mail that has expired, or is too large to be taken apart, is shown by its facts alone."""
+    """A mail that has expired, whose body could not be had, or that is too large to be taken apart
+    is shown by its facts alone."""
     if message.facts.size > BODY_BYTES:
         return ContentView(problems=["body_too_large"])
     try:
+        require_body(message)
         mail = read_mail(read_content(storage, message))
     except Gone as error:
         return ContentView(problems=[error.code])

@@ -122,6 +122,12 @@ TABLE = (
     _row("invalid_state", 422, "The state is unknown, used or old.", "Begin again."),
     _row("wrong_issuer", 422, "Another provider answered.", "Begin again; refuse that answer."),
     # ---- messages
+    _row(
+        "body_not_stored",
+        410,
+        "Of this mail there is the header alone: its server does not hand out the rest.",
+        "Open it in its mailbox; the rest is tried again once a week.",
+    ),
     _row("raw_expired", 410, "The mail's bytes are no longer kept.", "Sync its folder again."),
     _row("not_filed", 422, "The message is not filed there.", "File it first, or leave it out."),
     _row("not_held", 409, "The message was never held for review.", "See /v1/review."),

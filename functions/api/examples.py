@@ -171,6 +171,7 @@ VALUES: dict[str, Any] = {
     "ItemResult.status": 200,
     "ImportView.kind": "import",
     "JobView.kind": "sync",
+    "ParkedView.action": "Open it in the mailbox.",
     "LinkView.url": "https://archive.s3.eu-central-1.amazonaws.com/...",
     "MailboxTraceView.status": "ok",
     "Me.subject": "anna",

@@ -8,10 +8,14 @@ from ablage.completeness import Open
 from ablage.runs import Run
 from ablage.store.cursors import Cursor
 
-REASONS = {
-    "too_large": "Larger than 150 MB; it is not read.",
-    "unfetchable": "The server does not hand it out.",
-    "connection_lost": "Each time it is asked for the connection ends.",
+_AGAIN = (
+    "Open it in the mailbox; if that fails too, ask the provider to repair it. It is tried again "
+    "with new mail of its folder, after three times once a week."
+)
+REASONS = {  # what is wrong, and what to do
+    "too_large": ("Larger than 150 MB; it is not read.", "Open it in the mailbox."),
+    "unfetchable": ("The server does not hand it out.", _AGAIN),
+    "connection_lost": ("Each time it is asked for the connection ends.", _AGAIN),
 }
 MAILS_SHOWN = 100
 Why = Literal["poll", "more", "follow", "job"]
@@ -45,9 +49,12 @@ class ParkedView(BaseModel):
     uid: int
     code: str
     detail: str
+    action: str = Field(description="What to do.")
     tries: int
     given_up: bool = Field(description="Never tried again; else with new mail, then once a week.")
-    header_asked: bool = Field(description="Where its header came, it is filed by that.")
+    header_asked: bool = Field(
+        description="Where its header came, it is filed by that, flagged `body_not_stored`."
+    )
 
 
 class OpenView(BaseModel):
@@ -123,13 +130,18 @@ def parked_views(cursor: Cursor) -> list[ParkedView]:
             folder=cursor.folder_id,
             uid=problem.uid,
             code=problem.code,
-            detail=REASONS.get(problem.code, "It could not be stored."),
+            **_told(problem.code),
             tries=problem.tries,
             given_up=not problem.may_come,
             header_asked=problem.has_header,
         )
         for problem in cursor.problems
     ]
+
+
+def _told(code: str) -> dict[str, str]:
+    detail, action = REASONS.get(code, ("It could not be stored.", _AGAIN))
+    return {"detail": detail, "action": action}
 
 
 def open_view(found: Open) -> OpenView:

@@ -15,6 +15,14 @@ ACCESS = Field(
 )
 
 
+FLAGS = Field(
+    description="What is particular: body_not_stored (its server gives the header alone, or it has "
+    "over 150 MB: open it in its mailbox; filed by the header), limited (not all of it could be "
+    "read), variant (copies of other content exist), fan_out (filed at very many contacts), "
+    "fan_out_limited (at more than are kept), date_implausible, delivery_failed."
+)
+
+
 class EntityView(BaseModel):
     entity_type: str
     entity_id: str
@@ -49,7 +57,7 @@ class Row(BaseModel):
     snippet: str
     attachments: int
     authentication: Authentication
-    flags: list[str]
+    flags: Annotated[list[str], FLAGS]
     access: Annotated[Access, ACCESS] = "full"
 
 

@@ -16,7 +16,7 @@ from api.decision_views import (
     decision_view,
     failure_views,
 )
-from api.message_schemas import ACCESS, Authentication, FilingView, filing_views
+from api.message_schemas import ACCESS, FLAGS, Authentication, FilingView, filing_views
 
 SHOWN_FILINGS = 100  # of a message; the rest at .../filings
 
@@ -49,7 +49,7 @@ class MessageView(ContentView):
     snippet: str
     size: int
     attachments_count: int
-    flags: list[str]
+    flags: Annotated[list[str], FLAGS]
     authentication: Authentication = Field(
         description="What the mailbox's own provider says of the sender; none: nothing certain."
     )

@@ -11,7 +11,7 @@ from ablage.headers import Mailbox
 from ablage.mail import Mail, read_mail
 from ablage.mail_parties import mail_identity, parties_of
 from ablage.matching import Parties
-from ablage.messages import Copy, Facts, sort_time, utc_text
+from ablage.messages import BODY_NOT_STORED, LIMITED, Copy, Facts, sort_time, utc_text
 from ablage.store import uploads
 from ablage.store.raw_mail import NOT_STORED, RawKey, RawMetadata
 from ablage.store.rows import PARTY_BYTES, SNIPPET_BYTES, cut
@@ -22,8 +22,7 @@ SHOWN_SUBJECT_BYTES = 250
 SHOWN_PARTIES = 10
 MAIL_ID_BYTES = 250
 EXPIRES_BEFORE_RAW = 2 * 86400  # seconds: an item never promises bytes that are gone
-DATE_IMPLAUSIBLE, FAN_OUT_LIMITED, LIMITED = "date_implausible", "fan_out_limited", "limited"
-BODY_NOT_STORED = "body_not_stored"  # the server gives the header alone, or the mail is too large
+DATE_IMPLAUSIBLE, FAN_OUT_LIMITED = "date_implausible", "fan_out_limited"
 
 
 @dataclass(frozen=True)

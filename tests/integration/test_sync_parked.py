@@ -10,10 +10,11 @@ from tests.support.polling import INBOX, cursor_of, keys_of, poll_once
 
 from ablage.accounts import Account
 from ablage.limits import MESSAGE_BYTES
+from ablage.messages import BODY_NOT_STORED, LIMITED
 from ablage.store.cursors import Problem
 from ablage.store.raw_mail import NOT_STORED, RawKey
 from ablage.store.storage import Storage
-from match.read_copy import BODY_NOT_STORED, LIMITED, read_copy
+from match.read_copy import read_copy
 
 Hostile = Callable[[Script], HostileImap]
 HEADER = b"From: a@kunde.de\r\nMessage-ID: <1@kunde.de>\r\nSubject: poison\r\n\r\n"

@@ -394,3 +394,86 @@ def test_a_copy_stored_again_names_the_class_its_raw_mail_is_in() -> None:
     assert (unfiled.copies[0].retention, unfiled.expires) == ("365d", longer.expires)
     assert [copy.retention for copy in filed.copies] == ["365d"]
     assert late == filed
+
+
+WHOLE, NOTHING = "aa" * 32, "ee" * 32
+NO_BODY = frozenset({"body_not_stored", "limited"})
+
+
+def header_of(one: Arrival) -> Arrival:
+    """As it arrives when its body cannot be had."""
+    return replace(one, flags=NO_BODY, copy=replace(one.copy, digest=NOTHING, sha256="dd" * 32))
+
+
+def with_text(one: Arrival, snippet: str = "Hello", size: int = 900) -> Arrival:
+    return replace(one, facts=replace(one.facts, snippet=snippet, size=size))
+
+
+FIRST = with_text(arrival("a1", FROM_X))
+SECOND = with_text(arrival("a2", FROM_X))
+
+
+@pytest.mark.parametrize("order", ["012", "021", "102", "120", "201", "210"])
+def test_whichever_copy_has_the_body_shows_it(order: str) -> None:
+    arrivals = (header_of(FIRST), FIRST, SECOND)
+
+    message = after(*(arrivals[int(number)] for number in order))
+
+    assert (message.digest, message.flags) == (WHOLE, frozenset())
+    assert (message.facts.snippet, message.facts.size) == ("Hello", 900)
+    assert {copy.account_id for copy in message.copies} == {"a1", "a2"}
+    assert set(message.filings) == {C1}
+
+
+def test_a_body_that_comes_is_that_of_its_copy() -> None:
+    message = after(header_of(FIRST), FIRST)
+
+    (copy,) = message.copies
+    assert (copy.digest, copy.sha256) == (FIRST.copy.digest, FIRST.copy.sha256)
+
+
+def test_a_header_read_before_its_body_came_takes_nothing_back() -> None:
+    message = after(header_of(FIRST), FIRST)
+
+    assert add_copy(header_of(FIRST))(message) is None
+
+
+def test_a_body_that_comes_decides_nothing_anew() -> None:
+    moved = with_text(
+        arrival("a1", AddressDecision("x@kunde.de", "from", "matched", ("contact#c9",)))
+    )
+
+    message = after(header_of(FIRST), moved)
+
+    assert set(message.filings) == {C1}
+    assert message.decisions == (FROM_X,)
+
+
+def test_the_header_of_a_sent_copy_takes_no_body_away() -> None:
+    sent = header_of(arrival("a2", TO_Y, direction="outbound", via="sent", authoritative=True))
+
+    message = after(FIRST, sent)
+
+    assert (message.digest, message.flags) == (WHOLE, frozenset())
+    assert message.facts.direction == "outbound"
+    assert set(message.filings) == {C1, C2}
+
+
+def test_a_twin_of_another_header_completes_nothing() -> None:
+    twin = with_text(arrival("a2", TO_Y))
+    twin = replace(twin, facts=replace(twin.facts, to=("z@x.de",)))
+
+    message = after(header_of(FIRST), twin)
+
+    assert message.flags == NO_BODY | {"variant"}
+    assert message.digest == NOTHING
+    assert set(message.filings) == {C1}
+
+
+def test_a_sent_copy_of_other_content_clears_what_was_said_of_the_header() -> None:
+    sent = arrival("a2", TO_Y, digest="cc" * 32, via="sent", authoritative=True)
+    sent = replace(sent, facts=replace(sent.facts, subject="another"))
+
+    message = after(header_of(FIRST), sent)
+
+    assert (message.digest, message.flags) == ("cc" * 32, {"variant"})

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ablage.errors import Gone, NotFound
 from ablage.mail import Attachment
-from ablage.messages import CONTENT_DIGITS, Copy, Message
+from ablage.messages import BODY_NOT_STORED, CONTENT_DIGITS, Copy, Message
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.raw_mail import RawKey
 from ablage.store.storage import Storage
@@ -44,6 +44,13 @@ def read_content(storage: Storage, message: Message) -> bytes:
                 continue
     detail = "The mail is no longer kept. Sync its folder again with `since`."
     raise Gone("raw_expired", detail)
+
+
+def require_body(message: Message) -> None:
+    """Raises Gone `body_not_stored`."""
+    if BODY_NOT_STORED in message.flags:
+        detail = "Of this mail we have the header alone; open it in its mailbox."
+        raise Gone("body_not_stored", detail)
 
 
 def part_key(message: Message, sha256: str) -> str:

@@ -10,7 +10,7 @@ from ablage.limits import BODY_BYTES, PARTS
 from ablage.mail import attachment_content, read_mail
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
-from ablage.store.contents import part_link, read_content
+from ablage.store.contents import part_link, read_content, require_body
 from ablage.store.storage import storage
 from api.clock import now, utc_text
 from api.message_schemas import LinkView
@@ -30,6 +30,7 @@ def get_attachment(
     found = find_content(caller, message).message
     if found.facts.size > BODY_BYTES:
         raise Gone("body_too_large", "The mail is too large to be taken apart; see /raw.")
+    require_body(found)
     raw = read_content(storage(), found)
     attached = {a.number: a for a in read_mail(raw).attachments}.get(number)
     content = attachment_content(raw, number)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from ablage.errors import Gone
 from ablage.limits import BODY_BYTES
 from ablage.mail import read_mail
-from ablage.store.contents import read_content
+from ablage.store.contents import read_content, require_body
 from ablage.store.storage import storage
 from api.operations import operation
 from api.rendering import SANDBOX, render
@@ -47,6 +47,7 @@ def get_message_html(
     found = find_content(caller, message).message
     if found.facts.size > BODY_BYTES:
         raise Gone("body_too_large", "The mail is too large to be taken apart; see /raw.")
+    require_body(found)
     raw = read_content(storage(), found)
     page = render(read_mail(raw), raw, remote=images == "remote")
     return HtmlView(
