@@ -61,7 +61,8 @@ def _content(sight: Sight) -> ContentView:
 def get_raw_message(message: OpaqueId, caller: Calling) -> LinkView:
     """A link to the mail as it was received, valid for a minute.
 
-    To its header where it is flagged `body_not_stored`. Of a mail in other people's mailboxes alone, without the header fields that name these."""
+    To its header where it is flagged `body_not_stored`. Of a mail in other people's mailboxes
+    alone, without the header fields that name these."""
     url = raw_link(storage(), client("s3"), find_content(caller, message))
     return LinkView(url=url, expires_at=utc_text(now() + timedelta(seconds=LINK_SECONDS)))
 
