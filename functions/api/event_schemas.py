@@ -110,6 +110,15 @@ def schemas(template: str) -> dict[str, Any]:
     return {name: model.model_json_schema(ref_template=template) for name, model in MODELS.items()}
 
 
+def other() -> dict[str, Any]:
+    """What a reader of today may meet tomorrow."""
+    schema = Told.model_json_schema()
+    schema["title"] = "OtherEvent"
+    schema["description"] = "Of a type that came later."
+    schema["properties"]["type"] = {"type": "string", "not": {"enum": list(MODELS)}}
+    return schema | {"required": [*schema["required"], "type"]}
+
+
 def sent(event_type: str, template: str) -> dict[str, Any]:
     """The body of a webhook."""
     return {

@@ -193,12 +193,6 @@ VALUES: dict[str, Any] = {
     "WebhookView.url": HOOK_URL,
     "LastFailure.code": "server_error",
     "DeliveryView.code": "server_error",
-    "DeliveryView.event": {
-        "id": EVENT_ID,
-        "type": "EmailHeld",
-        "at": EVENT_AT,
-        "message": MESSAGE,
-    },
     "DeliveryView.id": DELIVERY,
     "ParentView.type": "customer",
     "ParentView.id": "k-1",
@@ -286,12 +280,12 @@ class Examples:
         if "$ref" in schema:
             owner = schema["$ref"].rpartition("/")[2]
             return self._value(self._schemas[owner], owner, name)
-        for choice in ("anyOf", "oneOf"):
-            if choice in schema:
-                return self._value(schema[choice][0], owner, name)
         for ready in ("examples", "enum"):
             if schema.get(ready):
                 return schema[ready][0]
+        for choice in ("anyOf", "oneOf"):
+            if choice in schema:
+                return self._value(schema[choice][0], owner, name)
         if "const" in schema:
             return schema["const"]
         return self._by_type(schema, owner, name)

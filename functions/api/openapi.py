@@ -22,7 +22,7 @@ from api.operations import SECURITY_SCHEME, Operation, app
 from api.problems import CONTENT_TYPE, problem
 from api.raised_codes import codes_of
 from api.routes import OPERATIONS
-from api.sent_webhooks import event_schemas, webhooks
+from api.sent_webhooks import event_schemas, event_sent, webhooks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TITLE = "Ablage"
@@ -188,6 +188,7 @@ def description() -> dict[str, Any]:
         schemas.pop(foreign, None)
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem_schema.pop("$defs") | {"Problem": problem_schema} | event_schemas()
+    schemas["DeliveryView"]["properties"]["event"] = event_sent()
     components["headers"] = HEADERS
     components["examples"] = _problem_examples()
     components["responses"] = {

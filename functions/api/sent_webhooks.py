@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from api.event_schemas import MODELS, schemas, sent
+from api.event_schemas import MODELS, other, schemas, sent
 from api.examples import EVENT_AT, EVENT_ID, JOB, MESSAGE
 
+OTHER = "OtherEvent"
 TEMPLATE = "#/components/schemas/{model}Event"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "EmailFiled": {
@@ -51,7 +52,19 @@ _ANSWERS = {
 
 def event_schemas() -> dict[str, Any]:
     """By component name."""
-    return {f"{name}Event": schema for name, schema in schemas(TEMPLATE).items()}
+    return {f"{name}Event": schema for name, schema in schemas(TEMPLATE).items()} | {OTHER: other()}
+
+
+def event_sent() -> dict[str, Any]:
+    """Any of them, as `data` of a body. Their `type` tells them apart: a discriminator would have
+    readers stop at a type they do not know yet."""
+    names = [TEMPLATE.format(model=name) for name in MODELS]
+    return {
+        "title": "Event",
+        "description": "`data` of the body, see events.schema.json.",
+        "oneOf": [{"$ref": name} for name in (*names, f"#/components/schemas/{OTHER}")],
+        "examples": [_example("EmailFiled")["data"]],
+    }
 
 
 def webhooks() -> dict[str, Any]:

@@ -285,6 +285,22 @@ def test_the_items_of_a_batch_are_those_of_the_single_calls(described, path, for
         assert not checker.is_valid(known | wrong)
 
 
+def test_a_delivery_tells_one_of_the_events_or_one_to_come(described):
+    schemas = described["components"]["schemas"]
+    event = schemas["DeliveryView"]["properties"]["event"]
+    named = [choice["$ref"].rpartition("/")[2] for choice in event["oneOf"]]
+    checker = jsonschema.Draft202012Validator(event | {"components": described["components"]})
+
+    assert named == [*(f"{name}Event" for name in described["webhooks"]), "OtherEvent"]
+    for webhook in described["webhooks"].values():
+        content = webhook["post"]["requestBody"]["content"]["application/json"]
+        known = content["example"]["data"]
+        assert checker.is_valid(known)
+        assert checker.is_valid(known | {"type": "OfTomorrow"})
+        assert not checker.is_valid({"id": known["id"], "at": known["at"]})
+    assert not checker.is_valid(event["examples"][0] | {"message": 7})
+
+
 def test_a_password_is_write_only(described):
     bodies = described["components"]["schemas"]
     shown = {name for name, schema in bodies.items() if "password" in schema.get("properties", {})}

@@ -64,6 +64,30 @@ def test_a_wrong_field_does_not_fit_them(build: Path) -> None:
         checked(build, "wrong.py")
 
 
+EVENTS = """
+from ablage_client.models import DeliveryView, EmailFiled, OtherEvent
+
+KNOWN = {"id": "x", "status": "pending", "attempts": 0, "tried_at": None, "http_status": None,
+         "code": None, "detail": None, "ms": 0}
+TOLD = {"id": "0" * 32, "at": "2026-11-26T10:15:02.123Z"}
+
+def where(delivery: DeliveryView) -> str:
+    return delivery.event.entity_id if isinstance(delivery.event, EmailFiled) else ""
+
+filed = {"type": "EmailFiled", "message": "m", "entity_type": "quote", "entity_id": "Q-17"}
+print(where(DeliveryView.from_dict({**KNOWN, "event": {**TOLD, **filed}})))
+tomorrow = DeliveryView.from_dict({**KNOWN, "event": {**TOLD, "type": "OfTomorrow", "more": 1}})
+print(isinstance(tomorrow.event, OtherEvent))
+"""
+
+
+def test_a_deliverys_event_has_a_type_of_its_own_also_one_to_come(build: Path) -> None:
+    (build / "events.py").write_text(EVENTS)
+
+    assert "no issues" in checked(build, "events.py")
+    assert run(build, "events.py").split() == ["Q-17", "True"]
+
+
 def test_the_example_leads_from_a_mailbox_to_its_archive(build: Path) -> None:
     with LocalStack() as stack:
         user = fill_mailbox(stack)
