@@ -66,3 +66,18 @@ def test_a_first_look_costs_no_more_for_a_folder_than_a_later_one(aws: Storage) 
 
     assert len(keys_of(aws)) == 3
     assert turns == LOGIN + listed + FETCH + 1  # Sent is empty: it is only opened
+
+
+def test_a_session_enables_nothing(aws: Storage) -> None:
+    """Servers answer in other ways once CONDSTORE or IMAP4rev2 is on, some wrongly."""
+    names: set[bytes] = set()
+    server = a_server()
+    server.at = lambda asked: names.add(asked.name)  # type: ignore[func-returns-value]
+    account = connect_mailbox(aws, server, "u@example.com")
+
+    turns_of_a_look(aws, server, account)
+
+    assert names == {
+        *(b"LOGIN", b"CAPABILITY", b"LIST", b"STATUS", b"EXAMINE"),
+        *(b"UID SEARCH", b"UID FETCH", b"LOGOUT"),
+    }

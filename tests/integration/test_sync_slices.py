@@ -128,7 +128,7 @@ def test_an_import_begun_upwards_goes_on_from_the_top(aws: Storage, hostile: Hos
 
 
 def test_uids_far_apart_are_no_work(aws: Storage, hostile: Hostile) -> None:
-    """As web.de and GMX count: by the time of day, not by the mail."""
+    """As in an Inbox at web.de or GMX: LogicLabs-OU/OpenArchiver#485."""
     there = [7, 743_000_001, 743_000_009, 743_500_000]
 
     def hook(talk: Talk, command: bytes) -> bool:

@@ -13,7 +13,7 @@ from ablage.mailbox.names import folder_id
 from ablage.mailbox.wire import Wire
 from ablage.store.accounts import state_item
 
-ONE = b'* LIST () "/" A\r\nW1 OK\r\n'
+ONE = b'* LIST () "/" INBOX\r\nW1 OK\r\n'
 
 
 def listed(*rows: bytes, status: bytes = b"OK done") -> tuple[Folder, ...]:
@@ -66,13 +66,13 @@ def test_a_server_that_refuses_the_long_command_is_asked_plainly(refusal: bytes)
 
 def test_counts_come_with_the_list() -> None:
     server = Canned(
-        b'* LIST () "/" A\r\n* STATUS A (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)\r\n'
+        b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)\r\n'
         b'* LIST () "/" B\r\n* STATUS C (MESSAGES 1)\r\nW1 OK\r\n'
     )
 
-    a, b = list_folders(Wire(server), frozenset({"LIST-STATUS"}))
+    inbox, b = list_folders(Wire(server), frozenset({"LIST-STATUS"}))
 
-    assert (a.messages, a.uidnext, a.uidvalidity) == (3, 9, 7)
+    assert (inbox.messages, inbox.uidnext, inbox.uidvalidity) == (3, 9, 7)
     assert (b.messages, b.uidnext, b.uidvalidity) == (None, None, None)
 
 

@@ -16,6 +16,7 @@ from ablage.mailbox.providers import GB, PROVIDERS, provider_of
         ("imap.mail.yahoo.com", "yahoo"),
         ("imap.aol.com", "yahoo"),
         ("imap.gmail.com", "gmail"),
+        ("imap.126.com", "netease"),
         ("imap.strato.de", "other"),
         ("imap.gmail.com.evil.example", "other"),
     ],

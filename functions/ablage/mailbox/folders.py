@@ -72,7 +72,8 @@ def list_folders(wire: Wire, capabilities: frozenset[str]) -> tuple[Folder, ...]
     asked = [wire.send(b"NAMESPACE")] if "NAMESPACE" in capabilities else []
     for tag in [*asked, wire.send(command)]:
         ended = wire.end_of(tag, listing.take)
-    if ended.name != b"OK" and command != _PLAIN:
+    is_whole = ended.name == b"OK" and b"INBOX" in listing.rows  # every mailbox has one
+    if not is_whole and command != _PLAIN:
         ended = wire.end_of(wire.send(_PLAIN), listing.take)
     check_ready(ended)
     if ended.name != b"OK" or not listing.rows:

@@ -17,6 +17,7 @@ from ablage.mailbox.wire import Wire, check_alive
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAPABILITIES = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
+_WHO = b'ID ("name" "ablage" "version" "1")'
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def login(mailbox: Mailbox, wire: Wire, username: str, credential: Credential) -
     if ended.name != b"OK":
         raise _refused(ended, attempt)
     mailbox.client.state = "AUTH"
+    if provider_of(mailbox.client.host).asks_who:
+        wire.finish(wire.send(_WHO))
     return _told(ended, answers)
 
 

@@ -1,5 +1,6 @@
 """Providers' quirks, a row each, with where it is known from. A host that is not listed gets the
-last row."""
+last row. What is met at whatever host, because servers change: tests/unit/test_mailbox_quirks.py,
+where each is played, with its source."""
 
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ class Provider:
     """`hosts` are host names or their endings; `depth` is how many FETCH commands may be in
     flight at most, `day_bytes` how much is fetched of one account in a day (UTC); `offers` are the
     capabilities for a login that the greeting does not tell, `slow_rate` how many mails are fetched
-    in a second for an hour after the provider asked for patience."""
+    in a second for an hour after the provider asked for patience. A provider that `asks_who` opens
+    folders only for clients that named themselves (ID, RFC 2971)."""
 
     name: str
     hosts: tuple[str, ...]
@@ -24,6 +26,7 @@ class Provider:
     offers: frozenset[str] = frozenset()
     day_bytes: int = DAY_BYTES
     slow_rate: int = SLOW_RATE
+    asks_who: bool = False
 
 
 # Their greetings tell none; both document XOAUTH2 with an initial response, and PLAIN stands there
@@ -51,6 +54,13 @@ PROVIDERS = (
         "2,500 MB a day, 15 connections: chatwoot#6082",
         _OAUTH,
         day_bytes=3 * GB // 2,
+    ),
+    Provider(
+        "netease",
+        ("imap.163.com", "imap.126.com", "imap.yeah.net"),
+        MOST,
+        "NO EXAMINE Unsafe Login: himalaya#651, node-imap#908, offlineimap3#71",
+        asks_who=True,
     ),
     Provider("other", ("",), MOST, "its depth follows how it answers [imap-sync section 4]"),
 )

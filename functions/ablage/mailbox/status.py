@@ -52,9 +52,9 @@ def upper_words(words: Iterable[bytes]) -> frozenset[str]:
 def status_of(
     wire: Wire, names: Sequence[bytes], *, has_list_status: bool = False
 ) -> dict[bytes, FolderStatus]:
-    """All in one flight, many in one command where the server has LIST-STATUS (RFC 5819); by name,
-    never by order. A folder that is missing in the answer could not be looked at; one whose name
-    cannot be sent is not asked for.
+    """All in one flight, many in one command where the server has LIST-STATUS (RFC 5819), and what
+    that leaves out by itself; by name, never by order. A folder that is missing in the answer could
+    not be looked at; one whose name cannot be sent is not asked for.
 
     Raises AccountFault."""
     found: dict[bytes, FolderStatus] = {}
@@ -67,8 +67,7 @@ def status_of(
     wanted = {name for name in names if is_quotable(name)}
     if has_list_status and len(wanted) > FEW:
         command = b'LIST "" "*" RETURN (STATUS ' + _COUNTS + b")"
-        if wire.end_of(wire.send(command), take).name == b"OK":
-            return found
+        wire.end_of(wire.send(command), take)
     asked = [name for name in names if name in wanted and name not in found]
     for start in range(0, len(asked), FLIGHT):
         flight = asked[start : start + FLIGHT]
@@ -88,7 +87,10 @@ def search(wire: Wire, criteria: bytes) -> list[int]:
     return uids_in(answers)
 
 
-def uids_in(answers: Iterable[Answer]) -> list[int]:
+def uids_in(answers: Sequence[Answer]) -> list[int]:
+    """Raises AccountFault for answers to a search of another kind: what they name is not known."""
+    if any(answer.name == b"ESEARCH" for answer in answers):
+        raise fault("protocol_error")
     values = [value for a in answers if a.name == b"SEARCH" for value in a.values]
     return sorted({uid for value in values if (uid := as_uid(value))})
 
