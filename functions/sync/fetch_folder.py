@@ -132,7 +132,7 @@ class FolderFetch:
 
     def _run(self) -> bool:
         known = self._known()
-        opened = self.session.examine(self.folder, *self._ahead(known))
+        opened = self.session.examine(self.folder, self._ahead(known))
         self.cursor = self._cursor(known, opened)
         self.ran.uidvalidity = self.cursor.key_uidvalidity
         problems = Problems(self)
@@ -152,14 +152,14 @@ class FolderFetch:
         place = self.tools.storage.table, account.tenant, account.account_id
         return get_cursor(*place, self.folder.folder_id)
 
-    def _ahead(self, known: Cursor | None) -> list[Search]:
-        """What is searched for if the folder is what the cursor takes it for. The last mail first:
-        what comes behind it is no part of an import."""
+    def _ahead(self, known: Cursor | None) -> Search:
+        """What is searched for if the folder is what the cursor takes it for."""
         if known is None:
-            return [LAST, Search(0, as_time(self._since()).date())]
+            return Search(0, as_time(self._since()).date(), beside=LAST)
+        new = Search(known.search_above)
         if not (known.since and self.may_import):
-            return [Search(known.search_above)]
-        return [Search(known.search_above), Search(known.high, as_time(known.since).date())]
+            return new
+        return Search(known.high, as_time(known.since).date(), beside=new)
 
     def _since(self) -> str:
         return rfc3339(since_of(self.account, self.tools.time()))

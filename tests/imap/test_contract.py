@@ -14,6 +14,7 @@ from tests.support.mailboxes import PASSWORD, a_mail, network
 from ablage.accounts import Account, Folder
 from ablage.errors import AccountFault
 from ablage.mailbox.connection import Bounds
+from ablage.mailbox.opening import LAST, Search
 from ablage.mailbox.pull import Fetched, Missed, pull
 from ablage.mailbox.session import Session, open_session
 from ablage.mailbox.status import Listed
@@ -66,6 +67,27 @@ def test_bytes_equal_an_independent_fetch(server: Mailboxes, user: str) -> None:
         pulled = pull_all(session, folder_named(session, "INBOX"))
 
     assert {uid: sha(body) for uid, body in pulled.items()} == stored
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_what_is_searched_while_it_is_opened_is_what_is_searched_then(
+    server: Mailboxes, user: str, is_empty: bool
+) -> None:
+    with server.connect(user) as wire:
+        if not is_empty:
+            uids = [wire.append("INBOX", a_mail(number)) for number in range(3)]
+    today, beside = datetime.now(UTC).date(), Search(0 if is_empty else uids[1])
+
+    with session_of(server, user) as session:
+        inbox = folder_named(session, "INBOX")
+        for ahead in (Search(0, today, beside=LAST), Search(0, today, beside=beside)):
+            session.examine(inbox, ahead)
+            sent = session.wire._sent
+            found = session._uids(ahead.beside or LAST), session.new_uids(0, today)
+            assert session.wire._sent == sent
+            again = session._uids(ahead.beside or LAST), session.new_uids(0, today)
+            assert found[1] == again[1] == ([] if is_empty else uids)
+            assert found[0][-1:] == again[0][-1:] == found[1][-1:]
 
 
 @needs_corpus

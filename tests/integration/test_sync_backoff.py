@@ -19,6 +19,8 @@ from tests.support.odd_inbox import answer, inbox
 from tests.support.polling import keys_of, poll_once
 
 from ablage.mailbox.network import Network
+from ablage.mailbox.pace import START
+from ablage.mailbox.pull import BATCH_MAILS
 from ablage.store import cursors, keys
 from ablage.store.storage import Storage
 from sync.hosts import Hosts
@@ -26,6 +28,7 @@ from sync.poll import more
 
 Hostile = Callable[[Script], HostileImap]
 HOUR = 3600
+IMPORT = START * BATCH_MAILS + 10  # more mails than are asked for at first
 BEGIN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).timestamp()
 
 
@@ -167,7 +170,7 @@ def test_a_lost_connection_is_made_once_more_and_not_for_ever(
 
 
 def test_a_first_import_shows_as_syncing_until_all_is_read(aws: Storage, hostile: Hostile) -> None:
-    server = hostile(inbox(lambda: 210, lambda *_: False))
+    server = hostile(inbox(lambda: IMPORT, lambda *_: False))
     account = connect_mailbox(aws, server, "u@example.com")
     little = tools_for(aws, server, slice_bytes=1)
 
@@ -177,7 +180,7 @@ def test_a_first_import_shows_as_syncing_until_all_is_read(aws: Storage, hostile
     shown.append(state_of(aws, account).status)
 
     assert shown == ["syncing", "ok"]
-    assert len(keys_of(aws)) == 210
+    assert len(keys_of(aws)) == IMPORT
 
 
 def test_after_a_throttle_mail_is_fetched_slowly_for_an_hour(

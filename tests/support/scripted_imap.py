@@ -220,8 +220,9 @@ class ScriptedSocket:
         elif asked.name == b"CAPABILITY":
             yield b"* CAPABILITY IMAP4rev1\r\n"
         elif asked.name == b"UID SEARCH" and folder:
-            wanted = command.split(b" UID ")[1].split(b" ")[0]
-            yield b"* SEARCH" + b"".join(b" %d" % u for u in _within(wanted, folder)) + b"\r\n"
+            sets = re.findall(rb"UID ([0-9:*,]+)", command)
+            found = sorted({uid for wanted in sets for uid in _within(wanted, folder)})
+            yield b"* SEARCH" + b"".join(b" %d" % uid for uid in found) + b"\r\n"
         elif asked.name == b"UID FETCH" and folder:
             for uid in asked.uids:
                 yield fetch(folder, uid, asked.is_body)

@@ -8,7 +8,7 @@ from tests.support.canned import Canned
 
 from ablage.accounts import Folder
 from ablage.errors import AccountFault
-from ablage.mailbox.opening import LAST, Opening, Search, uids_of
+from ablage.mailbox.opening import LAST, Search, uids_of
 from ablage.mailbox.pace import Pace
 from ablage.mailbox.session import Session
 from ablage.mailbox.status import MAX_UID
@@ -51,14 +51,41 @@ def test_nothing_comes_behind_the_last_possible_uid() -> None:
 
 
 def test_a_folder_is_opened_and_searched_in_one_flight() -> None:
-    server = Canned(HAS + b"W1 OK\r\n* SEARCH 9\r\nW2 OK\r\n* SEARCH 8\r\n* SEARCH 9\r\nW3 OK\r\n")
+    server = Canned(HAS + b"W1 OK\r\n* SEARCH 8\r\n* SEARCH 9\r\nW2 OK\r\n")
     session = session_of(server)
 
-    opened = session.examine(INBOX, LAST, Search(7))
+    opened = session.examine(INBOX, Search(7))
 
     assert (opened.uidvalidity, opened.uidnext, opened.messages) == (7, 10, 3)
-    assert (session.last_uid(), session.new_uids(7)) == (9, [8, 9])
-    assert len(server.sent) == 3
+    assert session.new_uids(7) == [8, 9]
+    assert len(server.sent) == 2
+
+
+def test_what_is_asked_for_beside_is_of_the_same_moment() -> None:
+    server = Canned(HAS + b"W1 OK\r\n* SEARCH 5 8 9\r\nW2 OK\r\n")
+    session, since = session_of(server), date(2026, 3, 1)
+
+    session.examine(INBOX, Search(4, since, beside=LAST))
+
+    assert (session.last_uid(), session.new_uids(4, since)) == (9, [5, 8, 9])
+    assert server.sent[1:] == [b"W2 UID SEARCH OR UID * (UID 5:* SINCE 28-Feb-2026)\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "words", "new"),
+    [
+        (7, b"OR UID 8:* (UID 5:* SINCE 28-Feb-2026)", [8, 9]),
+        (MAX_UID, b"UID 5:* SINCE 28-Feb-2026", []),
+    ],
+)
+def test_new_mail_is_asked_for_beside_an_import(beside: int, words: bytes, new: list[int]) -> None:
+    server = Canned(HAS + b"W1 OK\r\n* SEARCH 5 8 9\r\nW2 OK\r\n")
+    session, since = session_of(server), date(2026, 3, 1)
+
+    session.examine(INBOX, Search(4, since, beside=Search(beside)))
+
+    assert (session.new_uids(beside), session.new_uids(4, since)) == (new, [5, 8, 9])
+    assert server.sent[1:] == [b"W2 UID SEARCH " + words + b"\r\n"]
 
 
 DISORDER = {
@@ -83,15 +110,6 @@ def test_a_search_that_was_not_run_in_the_open_folder_is_sent_again(how: str) ->
     assert session.new_uids(4) == [5, 6]
     assert server.sent[1][2:] == server.sent[2][2:]
     assert not session.pace.had_trouble
-
-
-def test_searches_that_change_places_are_not_taken_for_each_other() -> None:
-    answers = HAS + b"W1 OK\r\n* SEARCH 9\r\nW3 OK\r\n* SEARCH 8 9\r\nW2 OK\r\n"
-    opening = Opening(Wire(Canned(answers)), b"INBOX", [Search(4), LAST])
-
-    opening.opened()
-
-    assert opening.found() == {Search(4): [8, 9]}
 
 
 @pytest.mark.parametrize("end", [b"BAD nothing is open", b"NO", b"OK"])

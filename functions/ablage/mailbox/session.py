@@ -65,11 +65,11 @@ class Session:
             found = status.status_of(self.wire, list(names), has_list_status=can_list)
         return {names[name]: self._in_generation(value) for name, value in found.items()}
 
-    def examine(self, folder: Folder, *ahead: Search) -> FolderStatus:
+    def examine(self, folder: Folder, ahead: Search | None = None) -> FolderStatus:
         """`ahead` is what will be asked for once it is open: sent along where the pace allows it,
         answered when it is asked for."""
         self._found.clear()
-        sent = ahead if self.pace.may_send_ahead else ()
+        sent = ahead if self.pace.may_send_ahead else None
         try:
             with self.pace.timed():
                 opening = Opening(self.wire, folders.raw_name(folder), sent)
@@ -97,6 +97,8 @@ class Session:
         """What was found earlier says nothing beside what is found now."""
         if wanted in self._found:
             return self._found.pop(wanted)
+        if not wanted.may_find:
+            return []
         self._found.clear()
         with self.pace.timed():
             return uids_of(self.wire, wanted)
