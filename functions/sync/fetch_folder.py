@@ -120,6 +120,7 @@ class FolderFetch:
     top_before: int = field(default=0, init=False)
     ran: FolderRun = field(init=False)
     _is_begun: bool = field(default=True, init=False)  # the cursor's generation is in the table
+    _is_empty: bool = field(default=False, init=False)
 
     def run(self) -> bool:
         """False when the share was used up before the end. Raises AccountFault, ConditionFailed
@@ -132,7 +133,7 @@ class FolderFetch:
 
     def _run(self) -> bool:
         known = self._known()
-        opened = self.session.examine(self.folder, self._ahead(known))
+        opened = self._opened(known)
         self.cursor = self._cursor(known, opened)
         self.ran.uidvalidity = self.cursor.key_uidvalidity
         problems = Problems(self)
@@ -151,6 +152,14 @@ class FolderFetch:
         account = self.account
         place = self.tools.storage.table, account.tenant, account.account_id
         return get_cursor(*place, self.folder.folder_id)
+
+    def _opened(self, known: Cursor | None) -> FolderStatus:
+        """A folder that was never read and is told to be empty is not opened for it."""
+        told = self.told
+        if known is None and told and told.messages == 0 and told.uidvalidity and told.uidnext:
+            self._is_empty = True
+            return told
+        return self.session.examine(self.folder, self._ahead(known))
 
     def _ahead(self, known: Cursor | None) -> Search:
         """What is searched for if the folder is what the cursor takes it for."""
@@ -251,7 +260,8 @@ class FolderFetch:
             return True
         since = as_time(cursor.since)
         above, below = cursor.high, cursor.low
-        uids = [uid for uid in self.session.new_uids(above, since.date()) if uid < below]
+        found = [] if self._is_empty else self.session.new_uids(above, since.date())
+        uids = [uid for uid in found if uid < below]
         if not cursor.recent:
             self.cursor = cursor.with_shown(uids)  # written with what the import does first
         if not self._walk(uids[::-1], lambda cursor, edge: replace(cursor, low=edge), since):

@@ -98,12 +98,15 @@ def work(job: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """A whole sync worker over one account: a poll, then leftover work until nothing is left. Each
     turn comes when the last one's lease is over."""
     from ablage.store import keys  # noqa: PLC0415  as above
+    from ablage.store.aws import client  # noqa: PLC0415
     from ablage.tenancy import TenantId  # noqa: PLC0415
     from sync.poll import more, poll  # noqa: PLC0415
     from sync.tools import tools  # noqa: PLC0415
 
     tenant, account = TenantId(job["tenant"]), job["account"]
     working = tools()
+    for service in ("dynamodb", "kms", "s3"):
+        client(service)  # what a warm worker has behind it
 
     def turn(number: int) -> Any:
         at = job.get("later", 0) + number * LEASE_STEP

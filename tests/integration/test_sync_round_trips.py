@@ -65,7 +65,7 @@ def test_a_first_look_costs_no_more_for_a_folder_than_a_later_one(aws: Storage) 
     turns = turns_of_a_look(aws, server, account)
 
     assert len(keys_of(aws)) == 3
-    assert turns == LOGIN + listed + FETCH + 1  # Sent is empty: it is only opened
+    assert turns == LOGIN + listed + FETCH  # Sent is empty: it is not even opened
 
 
 def test_a_session_enables_nothing(aws: Storage) -> None:
