@@ -32,7 +32,7 @@ from ablage.webhooks import (
 from webhook.post import Receiver
 from webhook.tools import Tools
 
-SLICE_SECONDS = 30.0  # no try begins later; one takes 10 s, and a look-up that hangs some 20
+SLICE_SECONDS = 30.0  # no try begins later; one takes 10 s
 ROWS_AT_ONCE = 50
 ROWS_SIFTED = 500  # the same, of a hook that does not hear all
 _AHEAD = 60_000  # milliseconds: rows that come to be seen shortly, clocks that differ

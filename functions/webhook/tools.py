@@ -4,7 +4,7 @@ import functools
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablage.mailbox.network import Network
 from ablage.settings import settings
@@ -30,5 +30,5 @@ class Tools:
 def tools() -> Tools:
     known = settings()
     table = Table(client("dynamodb"), known.table_name)
-    network = Network.from_settings(known, HTTPS_PORT)
+    network = replace(Network.from_settings(known), only_port=HTTPS_PORT, is_bounded=True)
     return Tools(table, network, WebhookSecrets(table, LateClient("kms")))

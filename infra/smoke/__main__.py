@@ -7,10 +7,10 @@ from typing import TextIO
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from infra.smoke import isolation, paths, wiring
+from infra.smoke import isolation, paths, webhooks, wiring
 from infra.smoke.live import CHECKS, Check, Failed, Live, NotShown
 
-MODULES = (wiring, isolation, paths)  # each registers its checks
+MODULES = (wiring, isolation, paths, webhooks)  # each registers its checks
 USAGE = "Name the stack: make smoke STACK=ablage (and SMOKE_TOKEN, for the API)."
 CREDENTIALS = "There are no AWS credentials, or no region: log in, as by `aws sso login`."
 

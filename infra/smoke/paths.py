@@ -17,9 +17,15 @@ MAIL = (
 )
 
 
-def call(live: Live, path: str, token: str = "") -> tuple[int, dict[str, Any]]:
+def call(
+    live: Live, path: str, token: str = "", method: str = "GET", body: Any = None
+) -> tuple[int, dict[str, Any]]:
+    """Status, and what a good answer holds."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    asked = Request(live.outputs["ApiUrl"] + path, headers=headers)  # noqa: S310  https
+    data = None if body is None else json.dumps(body).encode()
+    headers |= {} if data is None else {"Content-Type": "application/json"}
+    where = live.outputs["ApiUrl"] + path
+    asked = Request(where, data, headers, method=method)  # noqa: S310  https
     try:
         with urlopen(asked, timeout=30) as answer:  # noqa: S310  same
             return answer.status, json.loads(answer.read() or b"{}")

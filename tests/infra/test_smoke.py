@@ -12,8 +12,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from infra.local.stack import LocalStack
+from infra.local.webhook_receiver import WebhookReceiver
 from infra.smoke import __main__ as smoke
-from infra.smoke import isolation, paths, wiring
+from infra.smoke import isolation, paths, webhooks, wiring
 from infra.smoke.live import CHECKS, Failed, Live, NotShown, denied, expect
 
 CARRIED = {  # by moto, of what the applier makes of the template
@@ -32,9 +33,20 @@ CARRIED = {  # by moto, of what the applier makes of the template
 }
 
 
+HOOKS = (webhooks.told, webhooks.refused)
+
+
 @pytest.fixture(scope="module")
-def stack() -> Iterator[LocalStack]:
-    with LocalStack() as running:
+def receiver() -> Iterator[WebhookReceiver]:
+    made = WebhookReceiver(lambda _line: None)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(receiver: WebhookReceiver) -> Iterator[LocalStack]:
+    with LocalStack(local_hosts=[receiver.authority]) as running:
+        receiver.start(running.certificates.server_context())
         yield running
 
 
@@ -86,6 +98,47 @@ def test_without_iam_every_denial_fails(live: Live) -> None:
 
     assert code == 1
     assert [line for line in lines[:-1] if not line.startswith("FAILED")] == []
+
+
+def test_a_webhook_is_sent_a_test_call_and_taken_away(
+    live: Live, stack: LocalStack, receiver: WebhookReceiver
+) -> None:
+    live.hook, live.wait = receiver.url, lambda _: stack.drain() and None
+
+    assert told(live, *HOOKS) == (0, [*(f"held       {n}" for n, c in CHECKS if c in HOOKS),
+                                      "2 held, 0 FAILED, 0 not shown"])  # fmt: skip
+
+    assert paths.call(live, "/v1/webhooks", live.token)[1]["items"] == []
+
+
+def test_a_webhook_that_nobody_sends_fails_and_is_taken_away(
+    live: Live, receiver: WebhookReceiver
+) -> None:
+    live.hook = receiver.url
+
+    code, lines = told(live, webhooks.told)
+
+    assert (code, lines[0][:6]) == (1, "FAILED")
+    assert "nothing was sent" in lines[0]
+    assert paths.call(live, "/v1/webhooks", live.token)[1]["items"] == []
+
+
+@pytest.mark.parametrize("scopes", [[], ["read", "manage"]])
+def test_without_a_token_for_webhooks_they_are_not_shown(
+    live: Live, stack: LocalStack, scopes: list[str]
+) -> None:
+    live.token = stack.token("acme", scopes) if scopes else ""
+
+    code, lines = told(live, *HOOKS)
+
+    assert (code, lines[-1]) == (1, "0 held, 0 FAILED, 2 not shown")
+    assert "mailboxes:all" in lines[0]
+
+
+def test_a_webhook_goes_to_the_stack_itself_unless_told_otherwise() -> None:
+    live = Live(boto3.session.Session(), "s", {}, {"ApiUrl": "https://api.example"})
+
+    assert live.hook_url == "https://api.example/v1/smoke"
 
 
 def test_tokens_are_tried_good_and_bad(live: Live) -> None:

@@ -4,7 +4,9 @@ import ipaddress
 import itertools
 import random
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from ablage.store.storage import Storage
 from ablage.webhook_wire import HTTPS_PORT, Target, target
 from ablage.webhooks import Failure
 from webhook.post import Receiver as Posting
+from webhook.tools import tools
 
 THERE = Target("hooks.kunde.de", HTTPS_PORT, "/")
 
@@ -81,6 +84,20 @@ def test_a_public_address_is_called_at_port_443(address: str) -> None:
 
     assert posted(network(address, dials=dials)) == "connect_failed"
     assert dials.called == [(address, 443)]
+
+
+def test_a_name_nobody_answers_for_ends_the_exchange_in_its_time(aws: Storage) -> None:
+    """As the function has it, but for DNS."""
+    let_go, dials = threading.Event(), Dials()
+    where = replace(tools().network, resolve=lambda *_: let_go.wait(10), dial=dials)
+    receiver = Posting(where, THERE, seconds=0.3)
+
+    outcome = receiver.post({}, b"{}")
+    let_go.set()
+
+    assert (outcome.verdict, outcome.code) == ("outage", "host_unknown")
+    assert 300 <= outcome.ms < 5000
+    assert dials.called == []
 
 
 @pytest.mark.parametrize("port", [80, 22, 993, 8443])

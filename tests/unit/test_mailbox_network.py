@@ -4,6 +4,8 @@ import ipaddress
 import itertools
 import random
 import socket
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -149,3 +151,69 @@ def test_settings_without_local_hosts_exempt_nothing() -> None:
 
     assert Network.from_settings(bare).local_hosts == frozenset()
     assert Network.from_settings(local).local_hosts == {"localhost:1", "b:2"}
+
+
+class Hanging:
+    """DNS that says nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def __call__(self, *asked: Any) -> list[Any]:
+        self.threads.append(threading.current_thread())
+        self.let_go.wait(10)
+        found: list[Any] = resolving("8.8.8.8")(*asked)
+        return found
+
+
+def test_a_bounded_look_up_ends_in_time_and_its_late_answer_leads_nowhere() -> None:
+    hanging, dials, began = Hanging(), Dials(), time.monotonic()
+    network = Network(resolve=hanging, dial=dials, is_bounded=True)
+
+    with pytest.raises(AccountFault) as fault:
+        network.connect("imap.firma.de", 993, 0.2)
+    took = time.monotonic() - began
+    hanging.let_go.set()
+    hanging.threads[0].join(5)
+
+    assert (fault.value.code, dials.called) == ("host_unknown", [])
+    assert 0.2 <= took < 5
+
+
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_only_a_bounded_look_up_has_a_thread_of_its_own(is_bounded: bool) -> None:
+    resolve = Hanging()
+    resolve.let_go.set()
+
+    Network(resolve=resolve, is_bounded=is_bounded).address("imap.firma.de", 993)
+
+    assert (resolve.threads[0] is threading.current_thread()) is not is_bounded
+
+
+@pytest.mark.parametrize("is_bounded", [True, False])
+@pytest.mark.parametrize("host", ["x" * 64 + ".de", "a\x00b"])
+def test_what_a_look_up_raises_is_told_either_way(host: str, is_bounded: bool) -> None:
+    assert refusal(Network(is_bounded=is_bounded), host) == "host_unknown"
+
+
+def test_what_a_look_up_took_is_missing_to_connect() -> None:
+    given: list[float] = []
+
+    def resolve(*asked: Any) -> list[Any]:
+        time.sleep(0.3)
+        found: list[Any] = resolving("8.8.8.8")(*asked)
+        return found
+
+    def dial(_address: tuple[str, int], *, timeout: float) -> socket.socket:
+        given.append(timeout)
+        raise ConnectionRefusedError
+
+    with pytest.raises(AccountFault):
+        Network(resolve=resolve, dial=dial).connect("imap.firma.de", 993, 5.0)
+    with pytest.raises(AccountFault) as fault:
+        Network(resolve=resolve, dial=dial).connect("imap.firma.de", 993, 0.1)
+
+    (left,) = given
+    assert 1.0 < left <= 4.7
+    assert fault.value.code == "timeout"
