@@ -19,7 +19,7 @@ from ablage.store.multipart import Multipart, Part
 from ablage.store.quick_put import Outcome, stored
 from ablage.store.raw_mail import RawKey, RawMail, RawMetadata
 
-PUTS = 128  # underway in a process: messages a second x seconds of a PUT [imap-sync section 1]
+PUTS = 256  # underway in a process: messages a second x seconds of a PUT [imap-sync section 1]
 QUEUE_BYTES = 12 * 1024 * 1024  # of all sessions of a process
 THREADS = 8  # for what waits by itself: parts of large mails, commits
 

@@ -26,7 +26,7 @@ from ablage.store.cursors import Problem
 from sync.folder_run import FolderRun
 from sync.uploads import Settled
 
-WINDOW_BYTES = 13 * 512 * 1024  # with TLS round it and what is listed again, 8 MiB
+WINDOW_BYTES = 29 * 256 * 1024  # with TLS round it and what is listed again, 8 MiB
 AHEAD_BYTES = 6 * 1024 * 1024  # read and not yet behind a written cursor
 COMMIT_BYTES = 2 * 1024 * 1024
 KEPT_BYTES = 32 * 1024 * 1024  # the same, where S3 is asked
