@@ -1,7 +1,9 @@
 """What a mailbox is logged in to with: its password, or an access token that is always fresh.
 
-Access tokens live in this process's memory alone. A refresh token that the provider replaced is
-written, conditionally, before the access token beside it is first used."""
+Access tokens live in this process's memory and, for the other workers, sealed in the table until
+they are over: a provider is asked once an hour for a mailbox, whoever looks at it. A refresh token
+that the provider replaced is written, conditionally, before the access token beside it is first
+used."""
 
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from ablage.oauth import (
 )
 from ablage.settings import Settings
 from ablage.store import grants, keys, oauth_clients
+from ablage.store.aws import unavailable
 from ablage.store.grants import Code, Grant, Grants
 from ablage.store.secrets import Secret, Secrets
 from ablage.store.stack_secrets import StackSecret, StackSecrets
@@ -32,12 +35,12 @@ from sync.identity import IdentityProviders, Tokens
 
 EARLY_SECONDS = 300  # before its end a token is not begun with: a session outlasts it
 ROUNDS = 4  # of workers that were faster
-CACHE_ENTRIES = 20_000  # of some 2 KB
+CACHE_ENTRIES = 20_000  # of some 2 KB; beyond them the table is asked
 _ABOUT_THE_CLIENT = "client_refused"
 _ANY_CLIENT = -1
 _TO_BE_REPEATED = ("provider_unavailable", "client_missing", "secret_missing")
 
-Key = tuple[str, str, int]
+Key = tuple[TenantId, str, int]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class _Cached:
 
 
 class Access:
-    """One per warm function. `now` is epoch seconds."""
+    """One per warm function. `now` is epoch seconds; `entries` are kept in memory."""
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class Access:
         providers: IdentityProviders,
         settings: Settings,
         now: Callable[[], float] = time.time,
+        *,
+        entries: int = CACHE_ENTRIES,
     ) -> None:
         self._table = table
         self._secrets = secrets
@@ -65,6 +70,7 @@ class Access:
         self._settings = settings
         self._stack = StackSecrets(settings.oauth_secrets_path)
         self._now = now
+        self._entries = entries
         self._cache: dict[Key, _Cached] = {}
 
     def credential(self, account: Account, *, anew: bool = False) -> Credential:
@@ -74,16 +80,28 @@ class Access:
         provider = provider_of(account.auth, self._settings)
         if (account.host, account.port) != (provider.host, provider.port):
             raise fault("address_refused")  # a token goes to its provider and nowhere else
-        key = account.tenant, account.account_id, account.login_version
+        key = _login(account)
         cached = self._cache.get(key)
         if cached and not anew and self._now() < cached.until:
             return cached.token
-        tokens = self._obtain(account)
-        if len(self._cache) >= CACHE_ENTRIES:
+        found = (None if anew else self._kept(account)) or self._asked_for(account)
+        if len(self._cache) >= self._entries:
             self._cache.clear()
-        until = self._now() + max(tokens.lifetime - EARLY_SECONDS, tokens.lifetime / 2)
-        self._cache[key] = _Cached(until, AccessToken(tokens.access))
-        return self._cache[key].token
+        self._cache[key] = found
+        return found.token
+
+    def _kept(self, account: Account) -> _Cached | None:
+        """What another worker was given."""
+        text = self._secrets.kept_token(*_login(account))
+        until, _, token = (text or "0").partition(" ")
+        return _Cached(int(until), AccessToken(token)) if self._now() < int(until) else None
+
+    def _asked_for(self, account: Account) -> _Cached:
+        tokens = self._obtain(account)
+        until = int(self._now() + max(tokens.lifetime - EARLY_SECONDS, tokens.lifetime / 2))
+        with unavailable():
+            self._secrets.keep_token(*_login(account), f"{until} {tokens.access}", until)
+        return _Cached(until, AccessToken(tokens.access))
 
     def _obtain(self, account: Account) -> Tokens:
         if account.auth == APP_ONLY:
@@ -181,7 +199,8 @@ class Access:
             token = self._open(account, sealed)
             form = {"grant_type": "refresh_token", "refresh_token": token}
             try:
-                return self._kept(account, grant, sealed, token, self._ask(account, client, form))
+                tokens = self._ask(account, client, form)
+                return self._stored(account, grant, sealed, token, tokens)
             except AccountFault as said:
                 refusal = said
             if refusal.code != "access_revoked" or self._is_changed(account, grant):
@@ -203,7 +222,7 @@ class Access:
         if held.bury(grant, refusal.code, about):
             raise refusal
 
-    def _kept(
+    def _stored(
         self, account: Account, grant: Grant, sealed: bytes, token: str, tokens: Tokens
     ) -> Tokens | None:
         """Nothing is written where the same token goes on."""
@@ -276,6 +295,10 @@ class Access:
             return self._secrets.seal(account.tenant, account.account_id, secret)
         except InvalidInput:
             raise fault("token_too_long") from None
+
+
+def _login(account: Account) -> Key:
+    return account.tenant, account.account_id, account.login_version
 
 
 def _is_dead(grant: Grant, client: OAuthClient) -> bool:

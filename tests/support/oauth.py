@@ -76,8 +76,8 @@ def grant_access(
     item = grants.code_item(
         Code(
             code[-8:],
-            sealed("box", grants.CODE, code)["sealed"],
-            sealed("box", grants.VERIFIER, "v" * 43)["sealed"],
+            sealed(account.account_id, grants.CODE, code, account.tenant)["sealed"],
+            sealed(account.account_id, grants.VERIFIER, "v" * 43, account.tenant)["sealed"],
             REDIRECT,
             int(time.time()) + 600,
         )

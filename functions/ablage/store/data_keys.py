@@ -1,7 +1,8 @@
 """A second seal for what is opened at every look: one KMS call a tenant and hour, not an account.
 
     SECRET#box        / SECRET    sealed by KMS itself, as whoever sent the password left it
-    SECRET#box@opened / OPENED    what sync found in it, under the tenant's data key (AES-256-GCM)
+    SECRET#box@opened / OPENED    what sync found in it, or the access token it got for it, under
+                                  the tenant's data key (AES-256-GCM)
     SECRET#@          / DATA_KEY  the data key, sealed by KMS
 
 Only sync writes and reads the last two. A copy is of one version of its account: a changed password
@@ -11,18 +12,38 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ablage.store import keys
-from ablage.store.table import ConditionFailed, Table, exists_action, put_action
+from ablage.store.keys import Key
+from ablage.store.table import ConditionFailed, Table, put_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
 KEPT_SECONDS = 3600  # a data key, opened, in the warm function
 _KEY_BYTES, _NONCE_BYTES = 32, 12  # AES-256; NIST SP 800-38D
+
+
+@dataclass(frozen=True)
+class About:
+    """Whose copy it is, of what, in which version. Authenticated, so none stands for another."""
+
+    tenant: TenantId
+    account_id: str
+    kind: str
+    version: int
+
+    @property
+    def key(self) -> Key:
+        return keys.opened_secret(self.tenant, self.account_id)
+
+    @property
+    def authenticated(self) -> bytes:
+        return f"{self.tenant}#{self.account_id}#{self.kind}#{self.version}".encode()
 
 
 class DataKeys:
@@ -38,28 +59,31 @@ class DataKeys:
         self._keys: dict[TenantId, tuple[float, Any]] = {}
         self._lock = Lock()  # or all threads of a poll ask at once
 
-    def opened(self, tenant: TenantId, account_id: str, version: int) -> tuple[str, str] | None:
-        """Kind and text of the copy; None where there is none of this version."""
-        item = self._table.get(keys.opened_secret(tenant, account_id))
-        if item is None or item["version"] != version:
+    def opened(self, about: About) -> str | None:
+        """The text of the copy; None where there is none of this version and kind."""
+        item = self._table.get(about.key)
+        if item is None or (item["version"], item["kind"]) != (about.version, about.kind):
             return None
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415  as in `_cipher`
 
-        about = _about(tenant, account_id, item["kind"], version)
         nonce, sealed = item["sealed"][:_NONCE_BYTES], item["sealed"][_NONCE_BYTES:]
         try:
-            return item["kind"], str(self._key(tenant).decrypt(nonce, sealed, about).decode())
+            key = self._key(about.tenant)
+            return str(key.decrypt(nonce, sealed, about.authenticated).decode())
         except InvalidTag:
             return None
 
-    def keep(self, tenant: TenantId, account_id: str, version: int, kind: str, text: str) -> None:
+    def keep(
+        self, about: About, text: str, is_current: dict[str, Any], expires: int | None = None
+    ) -> None:
+        """Where `is_current`, a condition of the transaction, does not hold, nothing: disconnected
+        meanwhile, or logged in to otherwise. `expires`: epoch seconds, of what is over then."""
         nonce = os.urandom(_NONCE_BYTES)
-        about = _about(tenant, account_id, kind, version)
-        sealed = nonce + self._key(tenant).encrypt(nonce, text.encode(), about)
-        item = {"schema": SCHEMA, "version": version, "kind": kind, "sealed": sealed}
-        copy = put_action(keys.opened_secret(tenant, account_id), item)
-        with suppress(ConditionFailed):  # disconnected meanwhile: no copy outlives its secret
-            self._table.transact([copy, exists_action(keys.secret(tenant, account_id))])
+        sealed = self._key(about.tenant).encrypt(nonce, text.encode(), about.authenticated)
+        item = {"schema": SCHEMA, "version": about.version, "kind": about.kind}
+        copy = put_action(about.key, item | {"sealed": nonce + sealed, "expires": expires})
+        with suppress(ConditionFailed):
+            self._table.transact([copy, is_current])
 
     def _key(self, tenant: TenantId) -> Any:
         with self._lock:
@@ -110,7 +134,3 @@ def _cipher(key: bytes) -> Any:
 def _context(tenant: TenantId) -> dict[str, str]:
     """No account has this id or kind."""
     return {"tenant": tenant, "account": "@", "kind": "data_key"}
-
-
-def _about(tenant: TenantId, account_id: str, kind: str, version: int) -> bytes:
-    return f"{tenant}#{account_id}#{kind}#{version}".encode()

@@ -16,12 +16,13 @@ from botocore.exceptions import ClientError
 from ablage.errors import AccountFault, InvalidInput
 from ablage.faults import fault
 from ablage.store import keys
-from ablage.store.data_keys import DataKeys
-from ablage.store.table import Item, Table
+from ablage.store.data_keys import About, DataKeys
+from ablage.store.table import Item, Table, check_action, exists_action
 from ablage.tenancy import TenantId
 
 SCHEMA = 1
 SECRET_BYTES = 4096  # AWS: plaintext of KMS Encrypt
+PASSWORD, ACCESS_TOKEN = "password", "access_token"  # kinds
 CACHE_SECONDS = 3600
 CACHE_ENTRIES = 100_000  # some 40 MB
 
@@ -88,12 +89,29 @@ class Secrets:
 
     def _open(self, tenant: TenantId, account_id: str, version: int) -> Secret:
         """By KMS the first time, then by the tenant's data key."""
-        kept = self._data_keys.opened(tenant, account_id, version)
-        if kept:
-            return Secret(*kept)
+        copy = About(tenant, account_id, PASSWORD, version)
+        kept = self._data_keys.opened(copy)
+        if kept is not None:
+            return Secret(PASSWORD, kept)
         secret = self._decrypt(tenant, account_id)
-        self._data_keys.keep(tenant, account_id, version, secret.kind, secret.text)
+        if secret.kind == PASSWORD:
+            is_there = exists_action(keys.secret(tenant, account_id))
+            self._data_keys.keep(copy, secret.text, is_there)
         return secret
+
+    def kept_token(self, tenant: TenantId, account_id: str, version: int) -> str | None:
+        """What `keep_token` kept of this login, by whichever worker."""
+        return self._data_keys.opened(About(tenant, account_id, ACCESS_TOKEN, version))
+
+    def keep_token(
+        self, tenant: TenantId, account_id: str, version: int, text: str, expires: int
+    ) -> None:
+        """For all workers, while the account is logged in to in this `version` of its login."""
+        values = {":version": version, ":no": False}
+        is_so = "login_version = :version AND deleted = :no"
+        is_current = check_action(keys.account(tenant, account_id), is_so, values)
+        copy = About(tenant, account_id, ACCESS_TOKEN, version)
+        self._data_keys.keep(copy, text, is_current, expires)
 
     def _decrypt(self, tenant: TenantId, account_id: str) -> Secret:
         item = self._table.get(keys.secret(tenant, account_id), consistent=True)

@@ -258,9 +258,17 @@ def update_action(
     }
 
 
+def check_action(
+    key: Key, condition: str, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Nothing is written unless this holds of an item that is there."""
+    is_there = f"attribute_exists(pk) AND {condition}" if condition else "attribute_exists(pk)"
+    return {"ConditionCheck": {"Key": _key(key)} | _conditions(is_there, values)}
+
+
 def exists_action(key: Key) -> dict[str, Any]:
     """Nothing is written unless this item is there."""
-    return {"ConditionCheck": {"Key": _key(key)} | _conditions("attribute_exists(pk)", None)}
+    return check_action(key, "")
 
 
 def delete_action(
