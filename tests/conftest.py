@@ -1,5 +1,6 @@
 """What every test stands on: dummy credentials, and moto with the stack's resources."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ from tests.support.aws import ENVIRONMENT, fresh_aws
 os.environ.update(ENVIRONMENT)
 
 from ablage.store.storage import Storage, storage
+
+gc.set_threshold(7_000)  # ten times Python's: a full collection looks through AWS's service models
 
 
 @pytest.fixture

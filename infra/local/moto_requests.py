@@ -4,18 +4,21 @@ query and a WSGI environment of each request, and looks for each member of an an
 
 import base64
 import functools
+import time
 from typing import Any
 from urllib.parse import urlparse
 
+from botocore import utils as botocore_utils
 from infra.local.moto_tables import put
 from moto import backend_index
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.parse import BaseJSONParser
-from moto.core.serialize import BaseJSONSerializer
-from moto.core.utils import utcnow
+from moto.core.serialize import BaseJSONSerializer, XFormedAttributePicker
 from moto.dynamodb.responses import DynamoHandler
+from moto.iam.models import get_account_id_from
 from moto.kms.responses import KmsResponse
 from moto.sqs.responses import SQSResponse
+from moto.utilities.aws_headers import gen_amzn_requestid_long
 from moto.utilities.utils import get_partition
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
@@ -27,6 +30,9 @@ TARGET = "X-Amz-Target"  # names the operation where JSON is spoken
 def speed_up_requests() -> None:
     _speed_up_json()
     _speed_up_attribute_values()
+    _speed_up_names()
+    parse_time = botocore_utils._parse_timestamp_with_tzinfo  # of both ends of an S3 answer
+    put(botocore_utils, "_parse_timestamp_with_tzinfo", functools.lru_cache(4096)(parse_time))
 
 
 # ---- requests ------------------------------------------------------------------------------------
@@ -75,6 +81,16 @@ def _speed_up_json() -> None:
             return refused.code, refused.get_headers(), refused.get_body()
 
     put(BotocoreStubber, "process_request", processed)
+    for kind in SPEAK_JSON.values():
+        put(kind, "_enrich_response", staticmethod(_with_id))
+
+
+def _with_id(headers: dict[str, str], body: Any) -> tuple[dict[str, str], Any]:
+    """XML has the request's id in its body too."""
+    if "status" in headers:
+        headers["status"] = str(headers["status"])
+    gen_amzn_requestid_long(headers)
+    return headers, body
 
 
 @functools.lru_cache(1024)
@@ -94,13 +110,39 @@ def _set_up(method: Any, request: JsonRequest) -> None:
     method.form_data, method.querystring, method.uri_match = {}, {}, {}
     method.data = method.querystring
     method.region = method.get_region_from_url(request, request.url)
-    method.partition = get_partition(method.region)
+    method.partition = _partition(method.region)
     method.is_werkzeug_request = False
-    method.response_headers = {"server": "amazon.com", "date": http_date(utcnow())}
+    method.response_headers = {"server": "amazon.com", "date": _date(int(time.time()))}
     if method.automated_parameter_parsing:
         method.parse_parameters(request)
     method.access_key = method.get_access_key()
-    method.current_account = method.get_current_account()
+    method.current_account = get_account_id_from(method.access_key)
+
+
+_partition = functools.cache(get_partition)
+_date = functools.lru_cache(8)(http_date)
+
+
+# ---- answers -------------------------------------------------------------------------------------
+
+
+def _speed_up_names() -> None:
+    """The names a member may have in moto's own objects follow from their kind and its place."""
+    possible = XFormedAttributePicker.get_possible_keys
+    kept: dict[Any, tuple[str, ...]] = {}
+
+    def names(self: Any, context: Any) -> Any:
+        if hasattr(context.obj, "Meta") or context.shape is None:
+            return possible(self, context)
+        shape, parent = context.shape, getattr(context.shape, "parent", None)
+        serialized = shape.serialization.get("name")
+        place = (context.service_model, parent and parent.name, shape.name, shape.type_name)
+        key = (type(context.obj).__name__, context.key, serialized, *place)
+        if key not in kept:
+            kept[key] = tuple(possible(self, context))
+        return kept[key]
+
+    put(XFormedAttributePicker, "get_possible_keys", names)
 
 
 # ---- DynamoDB's values ---------------------------------------------------------------------------
