@@ -8,12 +8,14 @@ import time
 from typing import Any
 from urllib.parse import urlparse
 
+from botocore import parsers as botocore_parsers
 from botocore import utils as botocore_utils
 from infra.local.moto_tables import put
 from moto import backend_index
+from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.parse import BaseJSONParser
-from moto.core.serialize import BaseJSONSerializer, XFormedAttributePicker
+from moto.core.serialize import BaseJSONSerializer, ResponseSerializer, XFormedAttributePicker
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam.models import get_account_id_from
 from moto.kms.responses import KmsResponse
@@ -31,6 +33,7 @@ def speed_up_requests() -> None:
     _speed_up_json()
     _speed_up_attribute_values()
     _speed_up_names()
+    _speed_up_listings()
     parse_time = botocore_utils._parse_timestamp_with_tzinfo  # of both ends of an S3 answer
     put(botocore_utils, "_parse_timestamp_with_tzinfo", functools.lru_cache(4096)(parse_time))
 
@@ -83,6 +86,12 @@ def _speed_up_json() -> None:
     put(BotocoreStubber, "process_request", processed)
     for kind in SPEAK_JSON.values():
         put(kind, "_enrich_response", staticmethod(_with_id))
+    made = BackendDict.__getitem__
+
+    def backend(self: Any, account: str) -> Any:
+        return dict.get(self, account) or made(self, account)
+
+    put(BackendDict, "__getitem__", backend)
 
 
 def _with_id(headers: dict[str, str], body: Any) -> tuple[dict[str, str], Any]:
@@ -145,6 +154,33 @@ def _speed_up_names() -> None:
     put(XFormedAttributePicker, "get_possible_keys", names)
 
 
+def _speed_up_listings() -> None:
+    """What S3's listings tell of an object is a dict already."""
+    write = ResponseSerializer._serialize_type_structure
+
+    def serialized(self: Any, into: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name != "Object" or not _is_plain(value, shape):
+            write(self, into, value, shape, key)
+        else:
+            _write_members(self, into, value, shape, key)
+
+    put(ResponseSerializer, "_serialize_type_structure", serialized)
+
+
+def _is_plain(value: Any, shape: Any) -> bool:
+    """Whether each member is there by its own name, and nothing else is."""
+    return type(value) is dict and value.keys() <= shape.members.keys()
+
+
+def _write_members(serializer: Any, into: Any, value: Any, shape: Any, key: str) -> None:
+    wrapper = {} if key else into
+    for name, member in value.items():
+        if member is not None:
+            serializer._serialize(wrapper, member, shape.members[name], name)
+    if key:
+        serializer._default_serialize(into, wrapper, shape, key)
+
+
 # ---- DynamoDB's values ---------------------------------------------------------------------------
 
 
@@ -158,28 +194,19 @@ def _speed_up_attribute_values() -> None:
     def serialized(self: Any, into: Any, value: Any, shape: Any, key: str) -> None:
         if shape.name == "AttributeValue" and type(value) is dict:
             self._default_serialize(into, _written(value), shape, key)
-        elif not _are_members(self, value, shape):
-            write(self, into, value, shape, key)
+        elif self.service_model.service_name == "dynamodb" and _is_plain(value, shape):
+            _write_members(self, into, value, shape, key)
         else:
-            wrapper = {} if key else into
-            for name, member in value.items():
-                if member is not None:
-                    self._serialize(wrapper, member, shape.members[name], name)
-            if key:
-                self._default_serialize(into, wrapper, shape, key)
+            write(self, into, value, shape, key)
 
+    received = botocore_parsers.BaseJSONParser._handle_structure
+
+    def handled(self: Any, shape: Any, value: Any) -> Any:
+        return _read(value) if shape.name == "AttributeValue" else received(self, shape, value)
+
+    put(botocore_parsers.BaseJSONParser, "_handle_structure", handled)
     put(BaseJSONParser, "_parse_structure", parsed)
     put(BaseJSONSerializer, "_serialize_type_structure", serialized)
-
-
-def _are_members(serializer: Any, value: Any, shape: Any) -> bool:
-    """Whether each is there by its own name and no other: a plain answer of DynamoDB's."""
-    return (
-        type(value) is dict
-        and serializer.service_model.service_name == "dynamodb"
-        and not shape.is_document_type
-        and value.keys() <= shape.members.keys()
-    )
 
 
 def _read(value: Any) -> Any:

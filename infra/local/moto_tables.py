@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from moto.dynamodb import comparisons, models
+from moto.dynamodb import comparisons, models, responses
 from moto.dynamodb.exceptions import ItemSizeTooLarge
+from moto.dynamodb.models import utilities
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import ast_nodes, expressions, validators
@@ -43,6 +44,7 @@ def _speed_up_copies() -> None:
     put(DynamoType, "to_regular_json", _as_json)
     put(DynamoType, "size", _size)
     put(DynamoType, "cast_value", property(_cast))
+    put(responses, "dynamo_to_dict", _as_dicts)
 
 
 def _value(value: Any) -> Any:
@@ -75,6 +77,7 @@ def _new_item(self: Any, hash_key: Any, range_key: Any, attrs: dict[str, Any]) -
         raise ItemSizeTooLarge
 
 
+_plain_dicts = utilities.dynamo_to_dict
 _plain_project = Item.project
 _plain_json = DynamoType.to_regular_json
 _plain_size = DynamoType.size
@@ -94,6 +97,18 @@ def _size(self: Any) -> int:
 
 def _cast(self: Any) -> Any:
     return self.value if self.type == "S" else _plain_cast(self)
+
+
+def _as_dicts(found: Any) -> Any:
+    """An answer of items and their parts, binary values as bytes."""
+    if isinstance(found, dict):
+        return {name: _as_dicts(each) for name, each in found.items()}
+    if isinstance(found, list):
+        return [_as_dicts(each) for each in found]
+    if type(found) is not DynamoType or found.type in ("B", "BS"):
+        return _plain_dicts(found)
+    plain = isinstance(found.value, str)
+    return {found.type: found.value if plain else _as_dicts(found.value)}
 
 
 def _as_json(self: Any) -> dict[str, Any]:
