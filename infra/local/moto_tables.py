@@ -246,12 +246,12 @@ def _tree(what: Any) -> Any:
 def _traversed(self: Any, node: Any, child_id: int = -1) -> Any:
     """As moto does it, knowing what becomes of a kind of node."""
     kind: Any = type(node)
-    if not _is_kind(kind, nodes.Node):
-        return node
     parent = node.parent
     for number, child in enumerate(node.children or ()):
         self.pre_processing_of_child(node, number)
-        self.traverse_node_recursively(child, number)
+        of_child: Any = type(child)
+        if _is_kind(of_child, nodes.Node):
+            self.traverse_node_recursively(child, number)
     processors = self.__dict__.setdefault("_processors", self._processing_map())
     for processed, process in processors.items():
         if _is_kind(kind, processed):
