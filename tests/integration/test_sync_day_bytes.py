@@ -20,7 +20,9 @@ from tests.support.odd_inbox import inbox
 from tests.support.polling import keys_of, poll_once
 
 from ablage.accounts import NEVER
+from ablage.mailbox.pace import START
 from ablage.mailbox.providers import DAY_BYTES
+from ablage.mailbox.pull import BATCH_MAILS
 from ablage.store import cursors, day_bytes, jobs, keys
 from ablage.store.jobs import Job
 from ablage.store.storage import Storage
@@ -124,7 +126,7 @@ def test_a_job_waits_for_the_next_day_without_a_login(aws: Storage, server: Host
 def test_a_slice_ends_with_the_days_bytes_and_goes_on_the_next_day(
     aws: Storage, hostile: Hostile
 ) -> None:
-    many = 210  # more than are asked for at once
+    many = START * BATCH_MAILS + 10  # more than are asked for at once
     server = hostile(inbox(lambda: many, lambda _talk, _command: False))
     connect_mailbox(aws, server, "u@example.com")
     use(aws, DAY_BYTES - 1)
