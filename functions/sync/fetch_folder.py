@@ -52,7 +52,7 @@ class Place:
         )
 
 
-def deposit_in(tools: Tools, session: Session, place: Place, over: str = "") -> Deposit:
+def deposit_in(tools: Tools, session: Session, place: Place, *, over: bool = False) -> Deposit:
     """A server without INTERNALDATE: the time the mail was fetched. `over`: as `RawMail.put`."""
 
     def describe(mail: Fetched) -> tuple[RawKey, RawMetadata]:
@@ -336,8 +336,8 @@ class FolderFetch:
     def place(self) -> Place:
         return Place(self.account, self.folder, self.cursor.key_uidvalidity, labels=self.labels)
 
-    def deposit(self, over: str = "") -> Deposit:
-        return deposit_in(self.tools, self.session, self.place(), over)
+    def deposit(self, *, over: bool = False) -> Deposit:
+        return deposit_in(self.tools, self.session, self.place(), over=over)
 
     def move(self, cursor: Cursor) -> None:
         """Written when something changed, or nothing was ever written."""

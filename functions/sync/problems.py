@@ -70,8 +70,8 @@ class Problems:
         is_counted = fetch.has_mail
         if is_counted:
             fetch.move(fetch.cursor.with_problems([counted]))
-        over = self._etag(mail) if problem.has_header else ""
-        walk = Walk(fetch.session, fetch.share, fetch.deposit(over), fetch.ran)
+        deposit = fetch.deposit(over=problem.has_header)
+        walk = Walk(fetch.session, fetch.share, deposit, fetch.ran)
         try:
             walk.run([mail.uid], lambda: None)
         except AccountFault as fault:
@@ -100,10 +100,6 @@ class Problems:
         metadata = RawMetadata(received_at, mail.flags, role, own=own, body=NOT_STORED)
         fetch.tools.storage.raw.put(place.key(mail.uid), header, metadata)
         fetch.tools.summary.count("headers_stored")
-
-    def _etag(self, mail: Listed) -> str:
-        fetch = self._fetch
-        return fetch.tools.storage.raw.etag(fetch.place().key(mail.uid))
 
     def _forget(self, uids: set[int]) -> None:
         cursor = self._fetch.cursor

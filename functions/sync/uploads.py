@@ -79,7 +79,7 @@ class Deposit:
         describe: Callable[[Fetched], tuple[RawKey, RawMetadata]],
         *,
         note: Callable[[int], None] | None = None,
-        over: str = "",
+        over: bool = False,
     ) -> None:
         self._uploads = uploads
         self._raw = raw
@@ -162,7 +162,7 @@ class Deposit:
                     parts.append(self._uploads.submit(self._part(upload, number, piece)))
             finally:
                 wait(parts)  # a part that comes after the upload was aborted would stay for ever
-            return upload.complete([part.result() for part in parts], self._over)
+            return upload.complete([part.result() for part in parts], over=self._over)
 
     def _part(self, upload: Multipart, number: int, piece: bytes) -> Callable[[], Part]:
         def put() -> Part:

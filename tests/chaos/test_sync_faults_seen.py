@@ -27,7 +27,7 @@ class WritesBehind(RawMail):
 
     _held: list[tuple[Any, ...]]
 
-    def start(self, puts: Puts, *args: Any, over: str = "") -> None:
+    def start(self, puts: Puts, *args: Any, over: bool = False) -> None:
         *what, then = args
         held, self._held = getattr(self, "_held", []), [(*what, lambda _: None)]
         for each in held:
@@ -38,7 +38,7 @@ class WritesBehind(RawMail):
 class OneFolder(RawMail):
     """A key without the folder in it: equal UIDs of two folders are one."""
 
-    def start(self, puts: Puts, key: RawKey, *args: Any, over: str = "") -> None:
+    def start(self, puts: Puts, key: RawKey, *args: Any, over: bool = False) -> None:
         super().start(puts, replace(key, folder_id="0" * 16), *args, over=over)
 
 

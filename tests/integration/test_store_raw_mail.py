@@ -178,14 +178,12 @@ def test_keys_with_more_digits_in_between_are_listed_past() -> None:
     assert pages.calls < PAGES
 
 
-def test_the_etag_is_that_of_what_is_there(aws: Storage) -> None:
-    assert aws.raw.etag(KEY) == ""
-
-    aws.raw.put(replace(KEY, uid=421), b"another", METADATA)
+def test_a_header_alone_gives_way_to_the_mail(aws: Storage) -> None:
     aws.raw.put(KEY, b"header", replace(METADATA, body=NOT_STORED))
 
-    assert aws.raw.put(KEY, b"whole", METADATA, over=aws.raw.etag(KEY))
-    assert aws.raw.get(KEY)[0] == b"whole"
+    assert not aws.raw.put(KEY, b"whole", METADATA)
+    assert aws.raw.put(KEY, b"whole", METADATA, over=True)
+    assert aws.raw.get(KEY) == (b"whole", METADATA)
 
 
 def test_odd_flags_are_left_out_and_many_are_cut() -> None:

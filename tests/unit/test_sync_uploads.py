@@ -46,7 +46,7 @@ class FakeRaw:
     def puts(self) -> FakePuts:
         return self.made
 
-    def start(self, puts: FakePuts, *what: Any, over: str) -> None:
+    def start(self, puts: FakePuts, *what: Any, over: bool) -> None:
         assert not over
         puts.flying.append(what[-1])
 
@@ -55,7 +55,7 @@ class FakeRaw:
             self.parts.append(number)
             return {"PartNumber": number}
 
-        return nullcontext(SimpleNamespace(put=put, complete=lambda parts, _: len(parts) == 3))
+        return nullcontext(SimpleNamespace(put=put, complete=lambda parts, over: len(parts) == 3))
 
 
 def deposit(uploads: Uploads) -> tuple[Deposit, FakePuts]:

@@ -27,10 +27,10 @@ class Multipart:
         checksum = {"ChecksumCRC32": answer["ChecksumCRC32"]} if "ChecksumCRC32" in answer else {}
         return {"PartNumber": number, "ETag": answer["ETag"]} | checksum
 
-    def complete(self, parts: list[Part], over: str = "") -> bool:
-        """False when the key is taken, by another object than that of ETag `over`. Raises
-        ConditionFailed while another writer is at it."""
-        condition = {"IfMatch": over} if over else {"IfNoneMatch": "*"}
+    def complete(self, parts: list[Part], *, over: bool = False) -> bool:
+        """False when the key is taken; with `over` it takes the place of whatever lies there.
+        Raises ConditionFailed while another writer is at it."""
+        condition = {} if over else {"IfNoneMatch": "*"}
         try:
             self._client.complete_multipart_upload(
                 **self._upload, MultipartUpload={"Parts": parts}, **condition

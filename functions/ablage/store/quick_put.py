@@ -100,13 +100,13 @@ class Puts:
         return len(self._flying) + len(self._later)
 
     def start(
-        self, key: str, body: bytes, headers: dict[str, str], then: Then, over: str = ""
+        self, key: str, body: bytes, headers: dict[str, str], then: Then, *, over: bool = False
     ) -> None:
-        """Store it unless the key is taken, by another object than that of ETag `over`. Checked by
-        S3 against its SHA-256, which it keeps. `then` hears True or False (taken), or the
-        ClientError, OSError or HTTPException of the last attempt."""
+        """Store it unless the key is taken; with `over` whatever lies there. Checked by S3 against
+        its SHA-256, which it keeps. `then` hears True or False (taken), or the ClientError, OSError
+        or HTTPException of the last attempt."""
         digest = hashlib.sha256(body)
-        condition = {"if-match": over} if over else {"if-none-match": "*"}
+        condition = {} if over else {"if-none-match": "*"}
         sums = {
             "x-amz-content-sha256": digest.hexdigest(),
             "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),

@@ -117,15 +117,15 @@ class RawMail:
         metadata: RawMetadata,
         then: Then,
         *,
-        over: str = "",
+        over: bool = False,
     ) -> None:
         """Store it unless it is there; `then` hears False when it was, else as `Puts.start`.
-        `over`: the ETag of a header alone, which the mail may replace."""
+        `over`: the header alone lies there, and gives way."""
         headers = {f"x-amz-meta-{name}": value for name, value in metadata.wire().items()}
         headers["content-type"] = CONTENT_TYPE
-        puts.start(key.text, body, headers, then, over)
+        puts.start(key.text, body, headers, then, over=over)
 
-    def put(self, key: RawKey, body: bytes, metadata: RawMetadata, over: str = "") -> bool:
+    def put(self, key: RawKey, body: bytes, metadata: RawMetadata, *, over: bool = False) -> bool:
         """As `start`, to its end. Raises ClientError, OSError or HTTPException."""
         outcomes: list[Outcome] = []
         puts = self.puts()
@@ -145,19 +145,15 @@ class RawMail:
         listed = {name for _, run in runs for name in self._listed(list(run))}
         return {key for name, key in by_name.items() if name in listed}
 
-    def etag(self, key: RawKey) -> str:
-        """Of what is there, as `start` takes it; else empty. Raises ClientError."""
-        return self._listed([key.text]).get(key.text, "")
-
-    def _listed(self, names: Sequence[str]) -> dict[str, str]:
-        """ETags of what is there from the first name to the last, and of others in between: names
-        sort as text, so that 10 to 99 stand among 100 to 999."""
+    def _listed(self, names: Sequence[str]) -> set[str]:
+        """What is there from the first name to the last, and others in between: names sort as text,
+        so that 10 to 99 stand among 100 to 999."""
         last, begin = names[-1], names[0][:-1]
         prefix = commonprefix([names[0], last])  # noqa: RUF071  of names, not of folders
-        found: dict[str, str] = {}
+        found: set[str] = set()
         for _ in range(PAGES):
             page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=begin)
-            found |= {each["Key"]: each["ETag"] for each in page.get("Contents", [])}
+            found |= {each["Key"] for each in page.get("Contents", [])}
             begin = max(found, default=last)
             if begin >= last or not page["IsTruncated"]:
                 break
