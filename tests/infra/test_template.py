@@ -307,6 +307,7 @@ def test_no_function_writes_to_what_triggers_it() -> None:
         "dynamodb:DescribeStream",
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
         "dynamodb:Query",
         "events:PutEvents",
         "sqs:SendMessage",
