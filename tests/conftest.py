@@ -1,17 +1,39 @@
-"""What every test stands on: dummy credentials, and moto with the stack's resources."""
+"""What every test stands on: dummy credentials, moto with the stack's resources, and roles: a call
+of a function's that its role does not allow fails the test that made it."""
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
-from tests.support.aws import ENVIRONMENT, fresh_aws
+from tests.support.aws import DATA_ROLE_ARN, ENVIRONMENT, fresh_aws
 
-os.environ.update(ENVIRONMENT)
+os.environ.update(ENVIRONMENT | {"DATA_ROLE_ARN": DATA_ROLE_ARN})
+
+from tests.support.role_guard import guard
 
 from ablage.store.storage import Storage, storage
 
 gc.set_threshold(7_000)  # ten times Python's: a full collection looks through AWS's service models
+guard.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """What a test's fixtures called counts as well."""
+    yield
+    _hold_to_roles()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    yield
+    _hold_to_roles()
+
+
+def _hold_to_roles() -> None:
+    if refused := guard.refused():
+        pytest.fail("\n".join(sorted({str(call) for call in refused})), pytrace=False)
 
 
 def pytest_configure() -> None:

@@ -1,100 +1,33 @@
 """Each function is allowed what it really calls: moto itself asks no role.
 
-A walk through the whole house with the real handlers, every AWS call noted with the function that
-made it, then held against the role in the template.
+A walk through the whole house with the real handlers. `tests.support.role_guard` holds every call
+of it to the role in the template, as it does in all other tests; here none may be left out.
 """
 
-import functools
 import json
-import re
 import urllib.request
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
-import botocore.client
 import pytest
-from infra.local.intrinsics import references
 from infra.local.stack import LocalStack
-from infra.local.translate import translate
 from tests.support.hooks import add_hook, happened, receiving
 from tests.support.receiver import OK, Receiver, status
+from tests.support.role_guard import Call, guard
+from tests.support.roles import DATA_ROLE, functions, role_of
 
 from ablage.store import webhooks
 from ablage.store.feed import moment
 from ablage.store.storage import storage
 from ablage.tenancy import TenantId
 from ablage.webhooks import Delivery, trial
-from api.handler import lambda_handler as api
-from deliver.handler import lambda_handler as deliver
-from match.handler import lambda_handler as match
-from sync.dispatch import lambda_handler as dispatch
-from sync.handler import lambda_handler as sync
-from webhook.handler import lambda_handler as webhook
 
-FUNCTIONS = (
-    "DispatchFunction",
-    "SyncFunction",
-    "MatchFunction",
-    "ApiFunction",
-    "DeliverFunction",
-    "WebhookFunction",
-)
-DATA_ROLE = "DataRole"  # the API's, for one tenant
 USER = "anna@own.example"
 MAIL = (
     b"From: Bert <bert@customer.example>\r\nTo: anna@own.example\r\nSubject: Offer\r\n"
     b"Message-ID: <offer@customer.example>\r\nContent-Disposition: attachment; filename=a.txt\r\n"
     b"\r\nHi\r\n"
 )
-# AWS asks for another permission than the operation is called.
-PERMISSIONS = {
-    "s3:HeadObject": "s3:GetObject",
-    "s3:HeadBucket": "s3:PutObject",  # never sent: `store.s3_endpoint` takes its URL for a PUT
-    "s3:CreateMultipartUpload": "s3:PutObject",
-    "s3:UploadPart": "s3:PutObject",
-    "s3:CompleteMultipartUpload": "s3:PutObject",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-}
-TRANSACTED = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-}
-
-Used = set[tuple[str, str, str]]  # function, permission, logical id of the resource
-
-
-class Notebook:
-    """Who called what, and which partitions were read."""
-
-    def __init__(self) -> None:
-        self.function = ""
-        self.calls: list[tuple[str, str, str, dict[str, Any]]] = []
-
-    def watching(self, function: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(event: Any, context: Any) -> Any:
-            outer, self.function = self.function, function
-            try:
-                return handler(event, context)
-            finally:
-                self.function = outer
-
-        return watched
-
-    def note(self, service: str, operation: str, request: dict[str, Any], *, acting: bool) -> None:
-        """`acting`: with the credentials of a session, not with the function's own."""
-        if self.function:
-            who = DATA_ROLE if acting else self.function
-            self.calls.append((who, service, operation, request))
-
-
-def handlers(notebook: Notebook) -> dict[str, Callable[..., Any]]:
-    found = zip(FUNCTIONS, (dispatch, sync, match, api, deliver, webhook), strict=True)
-    return {name: notebook.watching(name, handler) for name, handler in found}
 
 
 class Walk:
@@ -267,208 +200,39 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walked() -> tuple[Notebook, dict[str, str]]:
-    """Every call of the walk, and physical name -> logical id."""
-    notebook = Notebook()
-    answer = botocore.client.BaseClient._make_api_call
-
-    def noted(self: Any, operation: str, request: dict[str, Any]) -> Any:
-        acting = self._request_signer._credentials.get_frozen_credentials().token is not None
-        notebook.note(self.meta.service_model.service_name, operation, request, acting=acting)
-        return answer(self, operation, request)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.client.BaseClient, "_make_api_call", noted)
-        receiver = Receiver(None, OK, status(500), OK)
-        local = [receiver.authority]
-        with (
-            receiving(receiver),
-            LocalStack(handlers=handlers(notebook), local_hosts=local) as stack,
-        ):
-            Walk(stack, receiver).go()
-            made = {name: logical for logical, name in stack.resources.resolver.made.items()}
-    return notebook, made
+def walked() -> list[Call]:
+    receiver = Receiver(None, OK, status(500), OK)
+    with (
+        guard.listening() as calls,
+        receiving(receiver),
+        LocalStack(local_hosts=[receiver.authority]) as stack,
+    ):
+        Walk(stack, receiver).go()
+    return calls
 
 
-def used(notebook: Notebook, made: dict[str, str]) -> Used:
-    found: Used = set()
-    for function, service, operation, request in notebook.calls:
-        if operation == "TransactWriteItems":
-            for action in request["TransactItems"]:
-                ((kind, body),) = action.items()
-                table = made[body["TableName"]]
-                found.add((function, f"dynamodb:{TRANSACTED[kind]}", table))
-            continue
-        permission = f"{service}:{operation}"
-        permission = PERMISSIONS.get(permission, permission)
-        if operation == "CopyObject":
-            found.add((function, "s3:GetObject", made[request["CopySource"].split("/")[0]]))
-            permission = "s3:PutObject"
-        if operation == "AssumeRole":
-            found |= {
-                (function, f"sts:{action}", DATA_ROLE) for action in (operation, "TagSession")
-            }
-            continue
-        if operation == "Decrypt":  # the sealed text names the key; there is only one
-            found.add((function, permission, "SecretsKey"))
-            continue
-        suffix = f"/{request['IndexName']}" if "IndexName" in request else ""
-        found |= {(function, permission, made[name] + suffix) for name in targets(request)}
-    return found
+def test_the_walk_went_through_every_function_as_each_role(walked: list[Call]) -> None:
+    assert {call.function for call in walked} == set(functions().values())
+    assert {call.role for call in walked} == {*map(role_of, functions().values()), DATA_ROLE}
 
 
-def targets(request: dict[str, Any]) -> list[str]:
-    """Physical names of what a request works on."""
-    if "RequestItems" in request:
-        return list(request["RequestItems"])
-    if "Entries" in request and "QueueUrl" not in request:
-        return list({entry["EventBusName"] for entry in request["Entries"]})
-    (name,) = {"TableName", "Bucket", "QueueUrl", "KeyId"} & request.keys()
-    return [str(request[name])]
+def test_every_call_is_allowed(walked: list[Call]) -> None:
+    assert [str(call) for call in walked if call.refused] == []
 
 
-@functools.cache
-def granted() -> Used:
-    found: Used = set()
-    resources = translate()["Resources"]
-    for function in (*FUNCTIONS, DATA_ROLE):
-        role = resources[function.replace("Function", "Role")]["Properties"]
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
-            if statement["Effect"] != "Allow":
-                continue
-            actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
-                found |= {(function, action, target) for target in resources_of(statement)}
-    return found
-
-
-def resources_of(statement: dict[str, Any]) -> list[str]:
-    """Logical ids; a table's index is `Table/index`."""
-    if "role/${AWS::StackName}-DataRole-*" in str(statement["Resource"]):
-        return [DATA_ROLE]
-    index = re.search(r"/index/(\w+)", str(statement["Resource"]))
-    suffix = f"/{index[1]}" if index else ""
-    return [target + suffix for target in references(statement["Resource"])]
-
-
-def test_the_walk_went_through_every_function(
-    walked: tuple[Notebook, dict[str, str]],
-) -> None:
-    assert {function for function, *_ in walked[0].calls} == {*FUNCTIONS, DATA_ROLE}
-
-
-def test_every_call_is_allowed(walked: tuple[Notebook, dict[str, str]]) -> None:
-    assert used(*walked) - granted() == set()
-
-
-def test_a_call_nobody_allowed_would_be_found(walked: tuple[Notebook, dict[str, str]]) -> None:
-    notebook, made = walked
-    forbidden = ("MatchFunction", "kms", "Decrypt", {})
-    more = Notebook()
-    more.calls = [*notebook.calls, forbidden]
-
-    assert used(more, made) - granted() == {("MatchFunction", "kms:Decrypt", "SecretsKey")}
-
-
-def test_the_data_role_s_conditions_hold_for_every_call_of_the_walk(
-    walked: tuple[Notebook, dict[str, str]],
-) -> None:
-    """moto asks no role: here its conditions are asked of what was called."""
-    acting = [
-        (service, request) for who, service, _, request in walked[0].calls if who == DATA_ROLE
-    ]
-    partitions = {pk for service, request in acting if service == "dynamodb"
-                  for pk in partitions_of(request)}  # fmt: skip
-    objects = {request["Key"] for service, request in acting if service == "s3"}
-    objects |= {copied.partition("/")[2] for _, request in acting
-                if (copied := request.get("CopySource"))}  # fmt: skip
-
-    assert partitions
-    assert {pk for pk in partitions if not pk.startswith("T#acme#")} <= {"DISPATCH"}
-    allowed = r"(raw/(30d|90d|365d)|archive|parts|imports|exports)/acme/.+"
-    assert objects
-    assert all(re.fullmatch(allowed, key) for key in objects)
-    assert {service for service, _ in acting} == {"dynamodb", "s3"}
-
-
-def partitions_of(request: Any) -> Iterator[str]:
-    """Every partition key in a request, wherever it stands."""
-    if isinstance(request, list):
-        for each in request:
-            yield from partitions_of(each)
-    elif isinstance(request, dict):
-        for name, value in request.items():
-            if name in ("pk", ":pk"):
-                yield value["S"]
-            else:
-                yield from partitions_of(value)
-
-
-def test_one_session_serves_a_tenant_s_every_request(
-    walked: tuple[Notebook, dict[str, str]],
-) -> None:
-    assumed = [request for *_, operation, request in walked[0].calls if operation == "AssumeRole"]
+def test_one_session_serves_a_tenant_s_every_request(walked: list[Call]) -> None:
+    assumed = [call.parameters for call in walked if call.operation == "sts:AssumeRole"]
 
     assert [request["Tags"] for request in assumed] == [[{"Key": "tenant", "Value": "acme"}]]
+    assert {call.tenant for call in walked if call.role == DATA_ROLE} == {"acme"}
 
 
-def test_only_sync_reads_items_of_secrets(walked: tuple[Notebook, dict[str, str]]) -> None:
-    reads = ("GetItem", "BatchGetItem", "Query")
+def test_only_who_opens_secrets_reads_their_items(walked: list[Call]) -> None:
+    reads = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
     readers = {
-        function
-        for function, _, operation, request in walked[0].calls
-        if operation in reads and "#SECRET#" in json.dumps(request, default=str)
+        call.function
+        for call in walked
+        if call.operation in reads and "#SECRET#" in json.dumps(call.parameters, default=str)
     }
 
     assert readers == {"SyncFunction", "WebhookFunction"}
-
-
-BOUND = {  # roles of a policy that names partitions; as in the template, see test_template
-    "DeliverFunction": ["T#*#WEBHOOKS"],
-    "WebhookFunction": [
-        "T#*#WEBHOOKS",
-        "T#*#WEBHOOK#*",
-        "T#*#FEED#*",
-        "T#*#SECRET#@webhook-*",
-    ],
-}
-
-
-@pytest.mark.parametrize("function", BOUND)
-def test_who_is_bound_to_partitions_touches_no_other(
-    walked: tuple[Notebook, dict[str, str]], function: str
-) -> None:
-    touched = {
-        pk
-        for who, service, operation, request in walked[0].calls
-        if who == function and service == "dynamodb"
-        for pk in partitions_of(request)
-    }
-
-    assert touched
-    assert [pk for pk in touched if not any(fnmatchcase(pk, p) for p in BOUND[function])] == []
-
-
-def test_dispatch_touches_no_item_but_its_checkpoint(
-    walked: tuple[Notebook, dict[str, str]],
-) -> None:
-    touched = {
-        (request.get("Key") or request.get("Item"))["pk"]["S"]
-        for function, service, operation, request in walked[0].calls
-        if function == "DispatchFunction" and service == "dynamodb" and operation != "Query"
-    }
-
-    assert touched == {"DISPATCH"}
-
-
-def test_secrets_are_sealed_and_opened_with_tenant_account_and_kind(
-    walked: tuple[Notebook, dict[str, str]],
-) -> None:
-    contexts = [
-        request["EncryptionContext"].keys()
-        for _, service, _, request in walked[0].calls
-        if service == "kms"
-    ]
-
-    assert contexts
-    assert all(context == {"tenant", "account", "kind"} for context in contexts)

@@ -7,6 +7,7 @@ import pytest
 from tests.support.http_events import Client
 
 from ablage.store import idempotency, keys
+from ablage.store.storage import acting_for
 from ablage.tenancy import TenantId
 from api.idempotency import _digest, once
 from api.routes import OPERATIONS
@@ -87,7 +88,8 @@ BLOCKING = next(known for known in OPERATIONS if (known.method, known.path) == (
 def sent(table, work, seconds=30.0):
     event = {"headers": {"Idempotency-Key": "k"}, "rawPath": BLOCK, "body": "{}"}
     caller = Caller(TenantId("acme"), "anna", frozenset())
-    return once(table, event, BLOCKING, caller, seconds=seconds, work=work)
+    with acting_for(caller.tenant):
+        return once(table, event, BLOCKING, caller, seconds=seconds, work=work)
 
 
 def answered(status=200):

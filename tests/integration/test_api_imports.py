@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from infra.local.aws import lock_moto
@@ -13,6 +14,7 @@ from tests.support.tenants import connect_account
 
 from ablage.store import keys
 from ablage.store.due import waiting
+from ablage.store.queues import Unsent
 from ablage.tenancy import TenantId
 from match import imports
 from match.batches import run_batch
@@ -274,7 +276,7 @@ def test_killed_anywhere_an_import_goes_on_where_it_was(aws, monkeypatch, seed):
     for _ in range(60):
         now += 200
         with killed_at(dice.randint(1, 60), dice.choice(["before-call", "after-call"])) as killed:
-            run_batch(aws, ACME, job, now=lambda at=now: at)
+            run_batch(replace(aws, queues=Unsent()), ACME, job, now=lambda at=now: at)
         kills += len(killed)
         aws.table.update(keys.job(ACME, job), "SET attempts = :none", values={":none": 0})
         if acme("GET", f"/v1/jobs/{job}").json["state"] == "done":

@@ -14,6 +14,7 @@ from ablage.errors import TooMany
 from ablage.runs import Run
 from ablage.settings import settings
 from ablage.store import runs, usage
+from ablage.store.storage import acting_for
 from ablage.tenancy import TenantId
 from api.allowances import Allowances, class_of
 from api.routes import OPERATIONS
@@ -29,12 +30,17 @@ def limited(aws):
     return Allowances(aws.table, replace(settings(), **SMALL))
 
 
+def take(allowances, name, now=NOW, tenant=ACME):
+    with acting_for(tenant):
+        allowances.take(tenant, BY_CLASS[name], now)
+
+
 def taken(allowances, name, now=NOW, tenant=ACME):
     """How many requests get in before one is refused."""
     count = 0
     try:
         while count < 1000:
-            allowances.take(tenant, BY_CLASS[name], now)
+            take(allowances, name, now, tenant)
             count += 1
     except TooMany:
         return count
@@ -55,7 +61,7 @@ def test_a_refusal_says_when_the_minute_is_over(aws):
     taken(allowances, "heavy", NOW + 7)
 
     with pytest.raises(TooMany) as caught:
-        allowances.take(ACME, BY_CLASS["heavy"], NOW + 7)
+        take(allowances, "heavy", NOW + 7)
 
     assert caught.value.retry_after == 53
 
@@ -80,7 +86,7 @@ def test_a_limit_is_fetched_in_parts_not_at_each_request(aws):
     allowances = Allowances(aws.table, settings())
 
     for _ in range(1200):
-        allowances.take(ACME, BY_CLASS["read"], NOW)
+        take(allowances, "read")
 
     assert len(calls) <= 2 * 100
 
@@ -110,13 +116,13 @@ def test_what_is_left_is_told_with_each_answer(aws, name, most):
     allowances = limited(aws)
     left = []
     for _ in range(most):
-        allowances.take(ACME, BY_CLASS[name], NOW + 7)
+        take(allowances, name, NOW + 7)
         left.append(told(allowances, name, NOW + 7))
 
     with pytest.raises(TooMany):
-        allowances.take(ACME, BY_CLASS[name], NOW + 8)
+        take(allowances, name, NOW + 8)
     refused = told(allowances, name, NOW + 8)
-    allowances.take(ACME, BY_CLASS[name], NOW + 60)
+    take(allowances, name, NOW + 60)
 
     assert left == [(most - number, 53) for number in range(1, most + 1)]
     assert refused == (0, 52)
@@ -125,18 +131,18 @@ def test_what_is_left_is_told_with_each_answer(aws, name, most):
 
 def test_what_other_functions_took_is_told_when_the_next_part_is_fetched(aws):
     one, another = limited(aws), limited(aws)
-    one.take(ACME, BY_CLASS["read"], NOW)
+    take(one, "read")
     for _ in range(9):
-        another.take(ACME, BY_CLASS["read"], NOW)
+        take(another, "read")
 
     assert told(one, "read")[0] == 39
-    one.take(ACME, BY_CLASS["read"], NOW)
+    take(one, "read")
     assert told(one, "read")[0] == 29
 
 
 def test_telling_what_is_left_asks_for_nothing(aws):
     allowances = limited(aws)
-    allowances.take(ACME, BY_CLASS["read"], NOW)
+    take(allowances, "read")
     calls = []
     aws.table._client.meta.events.register("before-call.dynamodb", lambda **k: calls.append(k))
 
@@ -172,7 +178,7 @@ def test_without_its_counter_everybody_gets_in_and_it_is_logged(aws, caplog):
     boto3.client("dynamodb").delete_table(TableName=aws.table.name)
 
     with caplog.at_level(logging.WARNING):
-        limited(aws).take(ACME, BY_CLASS["read"], NOW)
+        take(limited(aws), "read")
 
     assert "allowance_unread" in caplog.text
 

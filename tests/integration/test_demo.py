@@ -29,7 +29,7 @@ SENDERS = ("ada@one.example", "bo@two.example", "cy@three.example", "di@four.exa
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "infra.local.demo", *arguments],
+        [sys.executable, "-m", "tests.support.under_roles", "infra.local.demo", *arguments],
         check=False,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},

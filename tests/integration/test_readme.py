@@ -44,8 +44,9 @@ class Serving:
 
 
 def serve(folder: Path, *options: str, **environment: str) -> Serving:
+    under_roles = ("-m", "tests.support.under_roles")
     process = subprocess.Popen(
-        [sys.executable, "-m", "infra.local.serve", "--empty", *options],
+        [sys.executable, *under_roles, "infra.local.serve", "--empty", *options],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
@@ -75,8 +76,8 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def served(folder: Path) -> Iterator[Serving]:
     started = serve(folder)
     yield started
-    if started.process.poll() is None:
-        started.process.kill()
+    code = started.stop(signal.SIGTERM)
+    assert code == 0, started.process.communicate()[0]
     started.process.communicate()
 
 

@@ -1,6 +1,5 @@
 """The data role: whose credentials sign what, for how long, and that they are never another's."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,14 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import botocore.client
 import pytest
-from tests.support.aws import forget_cached
 from tests.support.http_events import Client
 
 from ablage.store import tenant_role
 from ablage.store.archive import LINK_SECONDS
 from ablage.store.aws import client
 from ablage.store.import_files import UPLOAD_SECONDS
-from ablage.store.storage import acting_for, storage
+from ablage.store.storage import acting_for, data_role, storage
 from ablage.store.tenant_role import RESERVE_SECONDS, TENANTS_KEPT, TenantRole
 from ablage.tenancy import TenantId
 from api.threads import side_by_side
@@ -118,7 +116,7 @@ def test_sessions_kept_are_bounded(role: TenantRole, sts: Sts) -> None:
 
 
 @pytest.fixture
-def signed(aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, bool]]]:
+def signed(aws: object, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bool]]:
     """Service, operation, and whether a session's credentials signed it."""
     calls: list[tuple[str, str, bool]] = []
     answer = botocore.client.BaseClient._make_api_call
@@ -128,12 +126,9 @@ def signed(aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[
         calls.append((self.meta.service_model.service_name, operation, token is not None))
         return answer(self, operation, request)
 
-    monkeypatch.setenv("DATA_ROLE_ARN", ARN)
-    forget_cached()
+    data_role.cache_clear()  # no session is known yet
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", noted)
-    yield calls
-    monkeypatch.undo()
-    forget_cached()
+    return calls
 
 
 def test_the_api_touches_data_as_the_tenant_alone_and_queues_as_itself(

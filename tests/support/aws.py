@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "WEBHOOK_QUEUE_URL": "",
     "SECRETS_KEY_ID": "",
 }
+DATA_ROLE_ARN = "arn:aws:iam::123456789012:role/stack-DataRole-1"
 
 
 SERVICES = ("dynamodb", "s3", "sqs", "kms")
@@ -128,11 +129,12 @@ def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
 
 
 def forget_cached() -> None:
-    """Settings and storage are cached per process; queue URLs are of this moto."""
+    """Settings and storage are cached per process; queue URLs are of this moto. Sessions of the
+    data role outlive it: moto takes whatever they sign."""
     from ablage.settings import settings  # noqa: PLC0415  the environment is set first
-    from ablage.store.storage import data_role, storage  # noqa: PLC0415
+    from ablage.store.storage import storage  # noqa: PLC0415
 
-    for cached in (settings, storage, data_role):
+    for cached in (settings, storage):
         cached.cache_clear()
     if known := sys.modules.get("api.allowances"):
         known.allowances.cache_clear()
