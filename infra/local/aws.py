@@ -1,5 +1,6 @@
 """AWS in this process: moto under one lock, with credentials that open nothing."""
 
+import functools
 import os
 import sys
 import threading
@@ -60,13 +61,16 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 def local_aws() -> Iterator[None]:
     lock_moto()
     speed_up()
-    with environment(CREDENTIALS), mock_aws():
+    settings: Any = {"core": {"reset_boto3_session": False}}  # `client` keeps what it made
+    with environment(CREDENTIALS), mock_aws(config=settings):
         forget_cached()
         yield
     forget_cached()
 
 
+@functools.cache
 def client(service: str) -> Any:
+    """Made once, as making it costs more than most of what it is asked: nobody hooks into it."""
     return boto3.client(service, region_name=REGION)
 
 
