@@ -40,4 +40,6 @@ def without_mailbox_fields(raw: bytes) -> bytes:
             drops = named is not None and named[1].lower() in MAILBOX_FIELDS
         if not drops or not line.strip():
             kept.append(line)
+        elif kept and kept[-1].endswith(b"\r") and line.endswith(b"\n"):
+            kept.append(b"\n")  # or the CR would take that of the header's end
     return b"".join(kept) + raw[end:]
