@@ -153,8 +153,9 @@ class RawMail:
         found: set[str] = set()
         for _ in range(PAGES):
             page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=begin)
-            found |= {each["Key"] for each in page.get("Contents", [])}
-            begin = max(found, default=last)
+            here = [each["Key"] for each in page.get("Contents", [])]
+            found.update(here)
+            begin = max(here, default=begin)
             if begin >= last or not page["IsTruncated"]:
                 break
         return found
