@@ -22,7 +22,8 @@ from sync.walk import AHEAD_BYTES, COMMIT_BYTES, KEPT_BYTES, WINDOW_BYTES, Slice
 
 @dataclass
 class FakeSession:
-    """A folder: UIDs in the order they are answered; `breaks_at` ends the connection there."""
+    """A folder: UIDs in the order they are answered; `breaks_at` ends the connection there. `asked`
+    is what was to be fetched, `rooms` the room that was left behind each mail."""
 
     order: list[int]
     breaks_at: int = 0
@@ -30,6 +31,8 @@ class FakeSession:
     dates: dict[int, datetime] = field(default_factory=dict)
     size: int = 10
     pace: Pace = field(default_factory=Pace)
+    asked: list[list[int]] = field(default_factory=list)
+    rooms: list[int] = field(default_factory=list)
 
     def fetch(
         self,
@@ -38,6 +41,7 @@ class FakeSession:
         should_stop: Callable[[], bool],
         room: Callable[[], int] = lambda: WINDOW_BYTES,
     ) -> Iterator[Result]:
+        self.asked.append(list(uids))
         there = [uid for uid in sorted(uids) if uid in self.order]
         listed = choose(uids, [Listed(uid, self.size, self.dates.get(uid)) for uid in there])
         wanted = {mail.uid for mail in listed}
@@ -49,6 +53,7 @@ class FakeSession:
                 raise AccountFault("server_hung_up", "")
             code = self.missed.get(uid)
             yield Missed(uid, code) if code else Fetched(uid, self.size, None, (), b"mail")
+            self.rooms.append(room())
 
 
 class FakeDeposit:
@@ -185,20 +190,6 @@ def test_little_is_read_and_not_yet_behind_the_cursor(lag: int, size: int) -> No
 
 @given(st.integers(min_value=0, max_value=3 * WINDOW_BYTES))
 def test_where_s3_is_asked_what_is_not_sent_takes_room(unsent: int) -> None:
-    rooms: list[int] = []
-
-    class Watched(FakeSession):
-        def fetch(
-            self,
-            uids: Sequence[int],
-            choose: Choose,
-            should_stop: Callable[[], bool],
-            room: Callable[[], int] = lambda: WINDOW_BYTES,
-        ) -> Iterator[Result]:
-            for result in super().fetch(uids, choose, should_stop):
-                yield result
-                rooms.append(room())
-
     class Sending(FakeDeposit):
         unsent = 0
 
@@ -206,11 +197,11 @@ def test_where_s3_is_asked_what_is_not_sent_takes_room(unsent: int) -> None:
             super().put(mail)
             self.unsent = unsent
 
-    session = Watched([1, 2, 3], size=AHEAD_BYTES)
+    session = FakeSession([1, 2, 3], size=AHEAD_BYTES)
     walked = walk(session, Sending(lag=9), is_kept=True)
 
     assert walked.run([1, 2, 3], lambda: None)
-    assert rooms == [WINDOW_BYTES - unsent] * 3
+    assert session.rooms == [WINDOW_BYTES - unsent] * 3
 
 
 def test_where_s3_is_asked_commits_are_rarer() -> None:
@@ -287,22 +278,11 @@ def test_older_mail_is_passed_over() -> None:
 
 
 def test_a_suspect_is_fetched_first_and_alone() -> None:
-    asked: list[list[int]] = []
+    session = FakeSession([1, 2, 3])
 
-    class Watched(FakeSession):
-        def fetch(
-            self,
-            uids: Sequence[int],
-            choose: Choose,
-            should_stop: Callable[[], bool],
-            room: Callable[[], int] = lambda: WINDOW_BYTES,
-        ) -> Iterator[Result]:
-            asked.append(list(uids))
-            return super().fetch(uids, choose, should_stop, room)
+    walk(session, FakeDeposit(), alone=2).run([1, 2, 3], lambda: None)
 
-    walk(Watched([1, 2, 3]), FakeDeposit(), alone=2).run([1, 2, 3], lambda: None)
-
-    assert asked == [[2], [1, 3]]
+    assert session.asked == [[2], [1, 3]]
 
 
 def test_a_failing_store_does_not_move_the_cursor() -> None:
